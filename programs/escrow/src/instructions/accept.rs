@@ -1,0 +1,40 @@
+//! `accept`: applies the other party's proposal, if it is exactly this one.
+
+use anchor_lang::prelude::*;
+
+use super::{EscrowAccount, decide, now};
+use crate::{
+    error::EscrowError,
+    event::{Accepted, Decided},
+    state::Proposal,
+};
+
+/// Accounts of `accept`.
+#[derive(Accounts)]
+pub struct Accept {
+    /// The escrow.
+    #[account(mut)]
+    pub escrow: EscrowAccount,
+    /// The party that did not propose: the rule checks it.
+    pub acceptor: Signer,
+}
+
+impl Accept {
+    pub(crate) fn handler(ctx: &mut Context<Accept>, proposal: Proposal) -> Result<()> {
+        let Accept { escrow, acceptor } = &mut ctx.accounts;
+        let party = escrow.party(acceptor.address())?;
+        let milestone = proposal.milestone().ok_or(EscrowError::ProposalMissing)?;
+        let now = now()?;
+        let (moved, deadline) = decide(escrow, milestone, |escrow, milestone| {
+            let moved = escrow.accept(party, proposal, milestone, now)?;
+            Ok((moved, milestone.deadline))
+        })?;
+        emit!(Accepted {
+            escrow: *escrow.address(),
+            acceptor: *acceptor.address(),
+            decided: Decided::new(milestone, moved),
+            deadline,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! `claim`: Pending → Settled, to the seller, with the secret of the hash-lock.
+
+use anchor_lang::prelude::*;
+
+use super::{EscrowAccount, decide, now};
+use crate::event::{Claimed, Decided};
+
+/// Accounts of `claim`. Anyone may call it: the money goes to the seller.
+#[derive(Accounts)]
+pub struct Claim {
+    /// The escrow.
+    #[account(mut)]
+    pub escrow: EscrowAccount,
+}
+
+impl Claim {
+    pub(crate) fn handler(ctx: &mut Context<Claim>, milestone: u8, secret: [u8; 32]) -> Result<()> {
+        let escrow = &mut ctx.accounts.escrow;
+        let now = now()?;
+        let moved = decide(escrow, milestone, |escrow, milestone| escrow.claim(milestone, &secret, now))?;
+        emit!(Claimed { escrow: *escrow.address(), secret, decided: Decided::new(milestone, moved) });
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! `deliver`: Pending → Delivered.
+
+use anchor_lang::prelude::*;
+
+use super::{EscrowAccount, decide, now};
+use crate::{error::EscrowError, event::Delivered};
+
+/// Accounts of `deliver`.
+#[derive(Accounts)]
+pub struct Deliver {
+    /// The escrow.
+    #[account(mut)]
+    pub escrow: EscrowAccount,
+    /// The attester where one is named, else the seller.
+    #[account(address = *escrow.deliverer() @ EscrowError::NotDeliverer)]
+    pub deliverer: Signer,
+}
+
+impl Deliver {
+    pub(crate) fn handler(ctx: &mut Context<Deliver>, milestone: u8, evidence_hash: [u8; 32]) -> Result<()> {
+        let escrow = &mut ctx.accounts.escrow;
+        let now = now()?;
+        let deadline = decide(escrow, milestone, |escrow, milestone| {
+            escrow.deliver(milestone, now)?;
+            Ok(milestone.deadline)
+        })?;
+        emit!(Delivered { escrow: *escrow.address(), evidence_hash, deadline, milestone, reserved: [0; 7] });
+        Ok(())
+    }
+}

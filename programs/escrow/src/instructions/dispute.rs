@@ -1,0 +1,30 @@
+//! `dispute`: Delivered → Disputed.
+
+use anchor_lang::prelude::*;
+
+use super::{EscrowAccount, decide, now};
+use crate::{error::EscrowError, event::Disputed};
+
+/// Accounts of `dispute`.
+#[derive(Accounts)]
+pub struct Dispute {
+    /// The escrow.
+    #[account(mut)]
+    pub escrow: EscrowAccount,
+    /// The buyer.
+    #[account(address = escrow.buyer @ EscrowError::NotBuyer)]
+    pub buyer: Signer,
+}
+
+impl Dispute {
+    pub(crate) fn handler(ctx: &mut Context<Dispute>, milestone: u8, reason_hash: [u8; 32]) -> Result<()> {
+        let escrow = &mut ctx.accounts.escrow;
+        let now = now()?;
+        let deadline = decide(escrow, milestone, |escrow, milestone| {
+            escrow.dispute(milestone, now)?;
+            Ok(milestone.deadline)
+        })?;
+        emit!(Disputed { escrow: *escrow.address(), reason_hash, deadline, milestone, reserved: [0; 7] });
+        Ok(())
+    }
+}

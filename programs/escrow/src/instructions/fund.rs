@@ -1,0 +1,93 @@
+//! `fund`: the buyer pays the whole principal in, once.
+
+use anchor_lang::{AnchorAccount, address_eq, cpi::InstructionAccount, prelude::*, unchecked_invoke_signed_fixed};
+
+use super::{EscrowAccount, now};
+use crate::{
+    error::EscrowError,
+    event::Funded,
+    token::{self, TokenAccount, Transfer},
+};
+
+/// Accounts of `fund`.
+#[derive(Accounts)]
+pub struct Fund {
+    /// The escrow, created and not funded.
+    #[account(mut)]
+    pub escrow: EscrowAccount,
+    /// The buyer, who pays.
+    #[account(mut, address = escrow.buyer @ EscrowError::NotBuyer)]
+    pub buyer: Signer,
+    /// The system program.
+    pub system_program: Program<System>,
+    /// A token account that the buyer can spend from, for a token.
+    #[account(mut)]
+    pub buyer_token: Option<UncheckedAccount>,
+    /// The vault, for a token.
+    #[account(mut)]
+    pub vault: Option<UncheckedAccount>,
+    /// The mint in the terms, for a token.
+    pub mint: Option<UncheckedAccount>,
+    /// The token program in the terms, for a token.
+    pub token_program: Option<UncheckedAccount>,
+}
+
+impl Fund {
+    pub(crate) fn handler(ctx: &mut Context<Fund>) -> Result<()> {
+        let Fund { escrow, buyer, system_program: _, buyer_token, vault, mint, token_program } = &mut ctx.accounts;
+        let milestones = escrow.as_slice().to_vec();
+        escrow.fund(&milestones, now()?)?;
+        escrow.invariant(escrow.as_slice())?;
+        let principal = escrow.ledger.principal;
+
+        match (buyer_token, vault, mint, token_program) {
+            (None, None, None, None) if escrow.is_sol() => transfer_lamports(buyer, escrow, principal)?,
+            (Some(buyer_token), Some(vault), Some(mint), Some(token_program)) if !escrow.is_sol() => {
+                let token_program = token_program.address();
+                require!(address_eq(token_program, &escrow.token_program), EscrowError::TokenProgramMismatch);
+                require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
+                // The issuer's powers, again: they may have grown since the escrow was created.
+                token::read_mint(mint.account(), &escrow.mint, token_program)?.check_accepted(escrow.accepted_risks)?;
+                let source = TokenAccount::read(buyer_token.account(), token_program)?;
+                require!(address_eq(&source.mint, &escrow.mint), EscrowError::TokenAccountMint);
+                // Not checked: who owns `buyer_token`. The token program lets the buyer spend from it, or not.
+                let before = TokenAccount::read(vault.account(), token_program)?.amount;
+                Transfer {
+                    from: buyer_token.account(),
+                    to: vault.account(),
+                    authority: buyer.account(),
+                    mint: mint.account(),
+                    token_program,
+                }
+                .invoke(principal, None)?;
+                let after = TokenAccount::read(vault.account(), token_program)?.amount;
+                require!(after.checked_sub(before) == Some(principal), EscrowError::FundingShort);
+            }
+            _ if escrow.is_sol() => return Err(EscrowError::TokenAccountsUnexpected.into()),
+            _ => return Err(EscrowError::TokenAccountsMissing.into()),
+        }
+
+        emit!(Funded { escrow: *escrow.address(), principal, cooling_off_end: escrow.cooling_off_end()? });
+        Ok(())
+    }
+}
+
+/// The system program's transfer. Called by hand because the escrow is borrowed here, which `pinocchio-system` refuses;
+/// a transfer changes lamports only, never the bytes that are borrowed.
+fn transfer_lamports(buyer: &mut Signer, escrow: &mut EscrowAccount, lamports: u64) -> Result<()> {
+    const TRANSFER: [u8; 4] = 2u32.to_le_bytes();
+    let mut data = [0u8; 12];
+    if let Some((tag, amount)) = data.split_first_chunk_mut::<4>() {
+        *tag = TRANSFER;
+        amount.copy_from_slice(&lamports.to_le_bytes());
+    }
+    let (from, to) = (*buyer.address(), *escrow.address());
+    unchecked_invoke_signed_fixed(
+        &System::id(),
+        &data,
+        &[InstructionAccount::writable_signer(&from), InstructionAccount::writable(&to)],
+        &[buyer.try_cpi_handle_mut()?.into(), escrow.try_cpi_handle_mut()?.into()],
+        &[],
+    );
+    Ok(())
+}

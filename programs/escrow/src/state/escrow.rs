@@ -1,0 +1,490 @@
+//! The escrow account and its transitions (design, sections 2.3 to 2.6).
+//!
+//! A transition takes the milestone that it is about, changes it and the ledger together or returns an error, and knows
+//! nothing of accounts: who may call it is checked where the accounts are, in `instructions/`.
+
+use anchor_lang::{prelude::*, sha256};
+use solana_address::address_eq;
+
+use super::{
+    BPS_DENOMINATOR, Ledger, Milestone, MilestoneStatus, Moved, Proposal, ProposalSlot, Recipient, Result, Terms,
+    after, is_named, share,
+};
+use crate::error::EscrowError;
+
+/// The layout of the account that this program writes.
+pub const LAYOUT_VERSION: u8 = 1;
+
+/// Where an escrow stands. A closed one has no account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EscrowStatus {
+    /// Created, not funded: nobody is bound yet.
+    Created = 1,
+    /// The principal was paid in.
+    Funded = 2,
+}
+
+impl EscrowStatus {
+    /// The byte that stands for this status in the account.
+    pub const fn byte(self) -> u8 {
+        #[expect(clippy::as_conversions, reason = "the discriminants are bytes")]
+        {
+            self as u8
+        }
+    }
+}
+
+/// One of the two parties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// Pays.
+    Buyer,
+    /// Is paid.
+    Seller,
+}
+
+impl Party {
+    /// The counterparty.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Buyer => Self::Seller,
+            Self::Seller => Self::Buyer,
+        }
+    }
+}
+
+/// An escrow. Behind this header stand the number of milestones (u32), four zero bytes, and the milestones.
+#[account]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Escrow {
+    /// Term: pays in.
+    pub buyer: Address,
+    /// Term: is paid.
+    pub seller: Address,
+    /// Term: may rule; the default key means none.
+    pub arbiter: Address,
+    /// Term: delivers in the seller's place; the default key means none.
+    pub attester: Address,
+    /// Term: is paid the fee; the default key means none.
+    pub fee_recipient: Address,
+    /// Term: the token's mint; the default key means SOL.
+    pub mint: Address,
+    /// Term: the token's program; the default key means SOL.
+    pub token_program: Address,
+    /// Paid the rent of the accounts and gets it back.
+    pub rent_payer: Address,
+    /// The token account that holds the principal; the default key for SOL, which this account itself holds.
+    pub vault: Address,
+    /// The hash of all terms, and the seed of this account's address.
+    pub terms_hash: [u8; 32],
+    /// Term: sha256 of the secret; all zero means none.
+    pub hashlock: [u8; 32],
+    /// Term: sha256 of the agreement kept elsewhere; all zero means none.
+    pub document_hash: [u8; 32],
+    /// Term.
+    pub salt: [u8; 16],
+    /// What was paid in, decided and paid out.
+    pub ledger: Ledger,
+    /// The buyer's open proposal.
+    pub buyer_proposal: ProposalSlot,
+    /// The seller's open proposal.
+    pub seller_proposal: ProposalSlot,
+    /// Term: unix seconds; funded strictly before it.
+    pub fund_by: i64,
+    /// When the principal was paid in, in unix seconds; 0 before.
+    pub funded_at: i64,
+    /// Term: seconds after funding in which the buyer may cancel.
+    pub cooling_off: u32,
+    /// Term: seconds that a dispute may stay open.
+    pub ruling_window: u32,
+    /// Term: the `RISK_*` bits.
+    pub accepted_risks: u16,
+    /// Term: basis points.
+    pub fee_bps: u16,
+    /// Term: basis points.
+    pub arbiter_fee_bps: u16,
+    /// Term: the seller's share, in basis points, when nothing is delivered in time.
+    pub undelivered_bps: u16,
+    /// Term: the seller's share, in basis points, when the buyer does not answer in time.
+    pub unanswered_bps: u16,
+    /// Term: the seller's share, in basis points, when nobody rules in time.
+    pub unruled_bps: u16,
+    /// An [`EscrowStatus`].
+    pub status: u8,
+    /// [`LAYOUT_VERSION`].
+    pub version: u8,
+    /// The bump of this account's address.
+    pub bump: u8,
+    /// Zero.
+    pub reserved: u8,
+}
+
+/// The bytes of the header in the account, without the discriminator.
+pub const HEADER_SIZE: usize = 592;
+const _: () = assert!(core::mem::size_of::<Escrow>() == HEADER_SIZE);
+
+impl Escrow {
+    // Terms --------------------------------------------------------------------------------------------------------
+
+    /// Writes the terms and everything else into a new account.
+    pub(crate) fn initialize(
+        &mut self,
+        terms: &Terms,
+        terms_hash: [u8; 32],
+        vault: Address,
+        rent_payer: Address,
+        bump: u8,
+    ) -> Result<()> {
+        *self = Self {
+            buyer: terms.buyer,
+            seller: terms.seller,
+            arbiter: terms.arbiter,
+            attester: terms.attester,
+            fee_recipient: terms.fee_recipient,
+            mint: terms.mint,
+            token_program: terms.token_program,
+            rent_payer,
+            vault,
+            terms_hash,
+            hashlock: terms.hashlock,
+            document_hash: terms.document_hash,
+            salt: terms.salt,
+            ledger: Ledger { principal: terms.principal()?, ..Ledger::default() },
+            buyer_proposal: ProposalSlot::default(),
+            seller_proposal: ProposalSlot::default(),
+            fund_by: terms.fund_by,
+            funded_at: 0,
+            cooling_off: terms.cooling_off,
+            ruling_window: terms.ruling_window,
+            accepted_risks: terms.accepted_risks,
+            fee_bps: terms.fee_bps,
+            arbiter_fee_bps: terms.arbiter_fee_bps,
+            undelivered_bps: terms.undelivered_bps,
+            unanswered_bps: terms.unanswered_bps,
+            unruled_bps: terms.unruled_bps,
+            status: EscrowStatus::Created.byte(),
+            version: LAYOUT_VERSION,
+            bump,
+            reserved: 0,
+        };
+        Ok(())
+    }
+
+    /// The terms, as they were when the escrow was created.
+    pub fn terms(&self, milestones: &[Milestone]) -> Terms {
+        Terms {
+            buyer: self.buyer,
+            seller: self.seller,
+            arbiter: self.arbiter,
+            attester: self.attester,
+            fee_recipient: self.fee_recipient,
+            mint: self.mint,
+            token_program: self.token_program,
+            accepted_risks: self.accepted_risks,
+            fee_bps: self.fee_bps,
+            arbiter_fee_bps: self.arbiter_fee_bps,
+            fund_by: self.fund_by,
+            cooling_off: self.cooling_off,
+            ruling_window: self.ruling_window,
+            undelivered_bps: self.undelivered_bps,
+            unanswered_bps: self.unanswered_bps,
+            unruled_bps: self.unruled_bps,
+            hashlock: self.hashlock,
+            document_hash: self.document_hash,
+            salt: self.salt,
+            milestones: milestones.iter().map(Into::into).collect(),
+        }
+    }
+
+    /// Where the escrow stands.
+    pub fn status(&self) -> Result<EscrowStatus> {
+        match self.status {
+            1 => Ok(EscrowStatus::Created),
+            2 => Ok(EscrowStatus::Funded),
+            _ => Err(EscrowError::Corrupt),
+        }
+    }
+
+    /// Whether the escrow holds SOL, not a token.
+    pub fn is_sol(&self) -> bool {
+        !is_named(&self.mint)
+    }
+
+    /// Who delivers: the attester where one is named, else the seller.
+    pub fn deliverer(&self) -> &Address {
+        if is_named(&self.attester) { &self.attester } else { &self.seller }
+    }
+
+    /// The address that is paid as `recipient`; the default key where there is none.
+    pub const fn recipient(&self, recipient: Recipient) -> &Address {
+        match recipient {
+            Recipient::Buyer => &self.buyer,
+            Recipient::Seller => &self.seller,
+            Recipient::Fee => &self.fee_recipient,
+            Recipient::Arbiter => &self.arbiter,
+        }
+    }
+
+    /// Which party `address` is.
+    pub fn party(&self, address: &Address) -> Result<Party> {
+        if address_eq(address, &self.buyer) {
+            Ok(Party::Buyer)
+        } else if address_eq(address, &self.seller) {
+            Ok(Party::Seller)
+        } else {
+            Err(EscrowError::NotParty)
+        }
+    }
+
+    /// The end of the cooling-off period in unix seconds: the buyer cancels before it, delivery starts with it.
+    pub fn cooling_off_end(&self) -> Result<i64> {
+        after(self.funded_at, self.cooling_off)
+    }
+
+    // Funding and cancelling ---------------------------------------------------------------------------------------
+
+    /// The principal is paid in.
+    pub fn fund(&mut self, milestones: &[Milestone], now: i64) -> Result<()> {
+        if self.status()? != EscrowStatus::Created {
+            return Err(EscrowError::AlreadyFunded);
+        }
+        if now >= self.fund_by {
+            return Err(EscrowError::FundByPassed);
+        }
+        self.funded_at = now;
+        let end = self.cooling_off_end()?;
+        if milestones.iter().any(|milestone| end >= milestone.deliver_by) {
+            return Err(EscrowError::CoolingOffTooLong);
+        }
+        self.status = EscrowStatus::Funded.byte();
+        Ok(())
+    }
+
+    /// Whether `canceller` may give up this escrow before it is funded.
+    pub fn check_cancel_unfunded(&self, canceller: &Address, now: i64) -> Result<()> {
+        if self.status()? != EscrowStatus::Created {
+            return Err(EscrowError::AlreadyFunded);
+        }
+        let named = [&self.buyer, &self.seller, &self.rent_payer];
+        if now >= self.fund_by || named.into_iter().any(|address| address_eq(address, canceller)) {
+            Ok(())
+        } else {
+            Err(EscrowError::NotCanceller)
+        }
+    }
+
+    /// Whether `canceller` may take back the whole remaining principal at `now`.
+    pub fn check_cancel_funded(&self, canceller: &Address, now: i64) -> Result<()> {
+        self.check_funded()?;
+        if !address_eq(canceller, &self.buyer) {
+            return Err(EscrowError::NotBuyer);
+        }
+        if now < self.cooling_off_end()? { Ok(()) } else { Err(EscrowError::CoolingOffOver) }
+    }
+
+    /// Cancelling refunds every milestone; settled ones have nothing left.
+    pub(crate) fn cancel(&mut self, milestone: &mut Milestone) -> Result<Moved> {
+        let remaining = milestone.take_all()?;
+        self.ledger.refund(remaining)
+    }
+
+    // Decisions ----------------------------------------------------------------------------------------------------
+
+    /// Pending → Delivered. Only the [`deliverer`](Self::deliverer) may.
+    pub fn deliver(&self, milestone: &mut Milestone, now: i64) -> Result<()> {
+        self.check_deliverable(milestone, now)?;
+        milestone.enter(MilestoneStatus::Delivered, after(now, milestone.review_window)?);
+        Ok(())
+    }
+
+    /// Pending → Settled, all that remains to the seller. Anyone who holds the secret may.
+    pub fn claim(&mut self, milestone: &mut Milestone, secret: &[u8; 32], now: i64) -> Result<Moved> {
+        if self.hashlock == [0; 32] {
+            return Err(EscrowError::NoHashlock);
+        }
+        self.check_deliverable(milestone, now)?;
+        if sha256(secret) != self.hashlock {
+            return Err(EscrowError::SecretMismatch);
+        }
+        self.split(milestone, BPS_DENOMINATOR)
+    }
+
+    /// Part or all of what remains to the seller. Only the buyer may, at any time.
+    pub fn release(&mut self, milestone: &mut Milestone, amount: u64, expected_remaining: u64) -> Result<Moved> {
+        self.take(milestone, amount, expected_remaining)?;
+        self.ledger.release(amount, self.fee_bps)
+    }
+
+    /// Part or all of what remains to the buyer. Only the seller may, at any time.
+    pub fn refund(&mut self, milestone: &mut Milestone, amount: u64, expected_remaining: u64) -> Result<Moved> {
+        self.take(milestone, amount, expected_remaining)?;
+        self.ledger.refund(amount)
+    }
+
+    /// Delivered → Disputed. Only the buyer may.
+    pub fn dispute(&self, milestone: &mut Milestone, now: i64) -> Result<()> {
+        self.check_funded()?;
+        milestone.check_status(MilestoneStatus::Delivered, EscrowError::NotDelivered)?;
+        milestone.check_before_deadline(now)?;
+        milestone.enter(MilestoneStatus::Disputed, after(now, self.ruling_window)?);
+        Ok(())
+    }
+
+    /// Disputed → Settled: the arbiter's fee, then a split of the rest. Only the arbiter may.
+    pub fn rule(&mut self, milestone: &mut Milestone, seller_bps: u16, now: i64) -> Result<Moved> {
+        self.check_funded()?;
+        milestone.check_status(MilestoneStatus::Disputed, EscrowError::NotDisputed)?;
+        milestone.check_before_deadline(now)?;
+        if seller_bps > BPS_DENOMINATOR {
+            return Err(EscrowError::ShareTooHigh);
+        }
+        let fee = share(milestone.remaining, self.arbiter_fee_bps)?;
+        let paid = self.ledger.pay_arbiter(fee)?;
+        // At most 10 % are taken: something remains to split.
+        milestone.take(fee)?;
+        paid.and(self.split(milestone, seller_bps)?)
+    }
+
+    /// From the deadline on, the agreed default for the milestone's status. Anyone may.
+    pub fn expire(&mut self, milestone: &mut Milestone, now: i64) -> Result<Moved> {
+        self.check_funded()?;
+        let seller_bps = self.default_bps(milestone.status()?)?;
+        if now < milestone.deadline {
+            return Err(EscrowError::DeadlineNotReached);
+        }
+        self.split(milestone, seller_bps)
+    }
+
+    /// The seller's share when the deadline of `status` passes.
+    pub const fn default_bps(&self, status: MilestoneStatus) -> Result<u16> {
+        match status {
+            MilestoneStatus::Pending => Ok(self.undelivered_bps),
+            MilestoneStatus::Delivered => Ok(self.unanswered_bps),
+            MilestoneStatus::Disputed => Ok(self.unruled_bps),
+            MilestoneStatus::Settled => Err(EscrowError::MilestoneSettled),
+        }
+    }
+
+    // Settlement between the parties -------------------------------------------------------------------------------
+
+    /// Fills or empties the slot of `by`. `milestone` is the one that the proposal is about.
+    pub fn propose(&mut self, by: Party, proposal: Proposal, milestone: Option<&Milestone>, now: i64) -> Result<()> {
+        self.check_funded()?;
+        if let Some(milestone) = milestone {
+            proposal.check(milestone, now)?;
+            proposal.check_expiry(now)?;
+        }
+        *self.slot_mut(by) = proposal.into();
+        Ok(())
+    }
+
+    /// Applies the other party's proposal, if it is exactly this one.
+    pub fn accept(&mut self, by: Party, proposal: Proposal, milestone: &mut Milestone, now: i64) -> Result<Moved> {
+        self.check_funded()?;
+        let proposer = by.other();
+        let slot = *self.slot(proposer);
+        if slot.kind == 0 {
+            return Err(EscrowError::ProposalMissing);
+        }
+        if slot != ProposalSlot::from(proposal) {
+            return Err(EscrowError::ProposalMismatch);
+        }
+        proposal.check_open(now)?;
+        proposal.check(milestone, now)?;
+        *self.slot_mut(proposer) = ProposalSlot::default();
+        match proposal {
+            Proposal::Split { to_seller, .. } => self.divide(milestone, to_seller),
+            Proposal::Extension { deliver_by, .. } => {
+                milestone.enter(MilestoneStatus::Pending, deliver_by);
+                Ok(Moved::default())
+            }
+            Proposal::Withdrawn => Err(EscrowError::ProposalMissing),
+        }
+    }
+
+    /// The slot of a party.
+    pub const fn slot(&self, party: Party) -> &ProposalSlot {
+        match party {
+            Party::Buyer => &self.buyer_proposal,
+            Party::Seller => &self.seller_proposal,
+        }
+    }
+
+    const fn slot_mut(&mut self, party: Party) -> &mut ProposalSlot {
+        match party {
+            Party::Buyer => &mut self.buyer_proposal,
+            Party::Seller => &mut self.seller_proposal,
+        }
+    }
+
+    // Paying and closing -------------------------------------------------------------------------------------------
+
+    /// Takes what is due to `recipient`, which is then paid.
+    pub fn withdraw(&mut self, recipient: Recipient) -> Result<u64> {
+        self.ledger.take_due(recipient)
+    }
+
+    /// Whether the account may be closed.
+    pub fn check_close(&self, milestones: &[Milestone], now: i64) -> Result<()> {
+        self.check_funded()?;
+        if !milestones.iter().all(Milestone::is_settled) {
+            return Err(EscrowError::NotSettled);
+        }
+        if self.ledger.total_due()? != 0 {
+            return Err(EscrowError::NotWithdrawn);
+        }
+        // Before fund_by the same terms could create the same address again.
+        if now >= self.fund_by { Ok(()) } else { Err(EscrowError::CloseTooEarly) }
+    }
+
+    /// What holds after every transition: nothing is created or lost.
+    pub fn invariant(&self, milestones: &[Milestone]) -> Result<()> {
+        let remaining = milestones.iter().try_fold(0u64, |sum, milestone| {
+            if milestone.is_settled() != (milestone.remaining == 0) || milestone.remaining > milestone.amount {
+                return Err(EscrowError::Invariant);
+            }
+            sum.checked_add(milestone.remaining).ok_or(EscrowError::Invariant)
+        })?;
+        self.ledger.invariant(remaining)
+    }
+
+    // Shared -------------------------------------------------------------------------------------------------------
+
+    fn check_funded(&self) -> Result<()> {
+        if self.status()? == EscrowStatus::Funded { Ok(()) } else { Err(EscrowError::NotFunded) }
+    }
+
+    fn check_deliverable(&self, milestone: &Milestone, now: i64) -> Result<()> {
+        self.check_funded()?;
+        milestone.check_status(MilestoneStatus::Pending, EscrowError::NotPending)?;
+        if now < self.cooling_off_end()? {
+            return Err(EscrowError::CoolingOff);
+        }
+        milestone.check_before_deadline(now)
+    }
+
+    fn take(&self, milestone: &mut Milestone, amount: u64, expected_remaining: u64) -> Result<()> {
+        self.check_funded()?;
+        milestone.check_unsettled()?;
+        milestone.check_remaining(expected_remaining)?;
+        if amount == 0 {
+            return Err(EscrowError::AmountZero);
+        }
+        milestone.take(amount)
+    }
+
+    /// Settles the milestone: the seller's share of what remains is released, the rest refunded.
+    fn split(&mut self, milestone: &mut Milestone, seller_bps: u16) -> Result<Moved> {
+        let to_seller = share(milestone.remaining, seller_bps)?;
+        self.divide(milestone, to_seller)
+    }
+
+    /// Settles the milestone: `to_seller` is released, the rest of what remains is refunded.
+    fn divide(&mut self, milestone: &mut Milestone, to_seller: u64) -> Result<Moved> {
+        let remaining = milestone.take_all()?;
+        let to_buyer = remaining.checked_sub(to_seller).ok_or(EscrowError::AmountTooHigh)?;
+        let released = self.ledger.release(to_seller, self.fee_bps)?;
+        released.and(self.ledger.refund(to_buyer)?)
+    }
+}

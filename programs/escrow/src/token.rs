@@ -1,0 +1,192 @@
+//! What the program needs of SPL Token and Token-2022. Their accounts begin alike, so one reader serves both.
+
+#![deny(missing_docs)]
+
+use anchor_lang::{
+    address_eq,
+    pinocchio::cpi::{Seed, Signer as CpiSigner, get_return_data},
+    prelude::*,
+};
+use pinocchio_token::instructions::{CloseAccount, GetAccountDataSize, InitializeAccount3, TransferChecked};
+
+use crate::{
+    error::EscrowError,
+    state::{Escrow, MintInfo},
+};
+
+/// The size of a token account without extensions.
+const TOKEN_ACCOUNT_SIZE: usize = 165;
+/// A multisig of the token programs has this size and no mark that tells it from a longer token account.
+const MULTISIG_SIZE: usize = 355;
+/// Behind a token account's fields, where there are extensions: 2 says that it is one.
+const ACCOUNT_TYPE_TOKEN: u8 = 2;
+
+/// The program that derives associated token accounts.
+pub const ASSOCIATED_TOKEN_PROGRAM_ID: Address =
+    Address::from_str_const("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
+
+/// A token account's fields, as the token program wrote them.
+pub struct TokenAccount {
+    /// The token.
+    pub mint: Address,
+    /// Who may spend it. Not always who the account was created for: an owner can give it to another.
+    pub owner: Address,
+    /// In the token's base unit.
+    pub amount: u64,
+}
+
+impl TokenAccount {
+    /// Reads an account that must be an initialised token account of `token_program`.
+    pub fn read(view: &AccountView, token_program: &Address) -> Result<Self> {
+        require!(view.owned_by(token_program), EscrowError::TokenAccountInvalid);
+        let data = view.try_borrow()?;
+        Self::parse(&data).ok_or(EscrowError::TokenAccountInvalid.into())
+    }
+
+    fn parse(data: &[u8]) -> Option<Self> {
+        let is_token_account = data.len() == TOKEN_ACCOUNT_SIZE
+            || (data.len() != MULTISIG_SIZE && data.get(TOKEN_ACCOUNT_SIZE) == Some(&ACCOUNT_TYPE_TOKEN));
+        // 0 is uninitialised, 1 initialised, 2 frozen.
+        let is_initialized = matches!(data.get(108), Some(1 | 2));
+        if !is_token_account || !is_initialized {
+            return None;
+        }
+        let (mint, rest) = data.split_first_chunk::<32>()?;
+        let (owner, rest) = rest.split_first_chunk::<32>()?;
+        let amount = rest.first_chunk::<8>()?;
+        Some(Self {
+            mint: Address::new_from_array(*mint),
+            owner: Address::new_from_array(*owner),
+            amount: u64::from_le_bytes(*amount),
+        })
+    }
+}
+
+/// Reads the mint that the terms name. The way in only: on the way out nobody asks what the issuer may do.
+pub fn read_mint(mint: &AccountView, expected: &Address, token_program: &Address) -> Result<MintInfo> {
+    require!(address_eq(mint.address(), expected), EscrowError::MintMismatch);
+    require!(mint.owned_by(token_program), EscrowError::MintInvalid);
+    let data = mint.try_borrow()?;
+    Ok(MintInfo::read(&data)?)
+}
+
+/// Whether `destination` may receive tokens for `owner`: a token account of the right mint that belongs to `owner`,
+/// and the associated one unless `owner` signed.
+///
+/// Not checked: whether it is the vault. The vault belongs to the escrow, which is nobody's address in its own terms.
+pub fn check_destination(
+    destination: &AccountView,
+    owner: &Address,
+    owner_signed: bool,
+    escrow: &Escrow,
+) -> Result<()> {
+    let account = TokenAccount::read(destination, &escrow.token_program)?;
+    require!(address_eq(&account.mint, &escrow.mint), EscrowError::TokenAccountMint);
+    require!(address_eq(&account.owner, owner), EscrowError::TokenAccountOwner);
+    require!(
+        owner_signed || is_associated(destination.address(), owner, &escrow.token_program, &escrow.mint),
+        EscrowError::NotAssociatedAccount
+    );
+    Ok(())
+}
+
+/// Whether `address` is the associated token account of `owner`.
+///
+/// Compares hashes from bump 255 down and does not look for the first one off the curve: at any other of these
+/// addresses there cannot be a token account, since only the associated-token program signs for them and only for the
+/// first.
+fn is_associated(address: &Address, owner: &Address, token_program: &Address, mint: &Address) -> bool {
+    const MARKER: &[u8] = b"ProgramDerivedAddress";
+    (0..=u8::MAX).rev().any(|bump| {
+        let hash = anchor_lang::solana_program::hash::hashv(&[
+            owner.as_array(),
+            token_program.as_array(),
+            mint.as_array(),
+            &[bump],
+            ASSOCIATED_TOKEN_PROGRAM_ID.as_array(),
+            MARKER,
+        ]);
+        address_eq(address, &Address::new_from_array(hash.to_bytes()))
+    })
+}
+
+/// Makes `vault`, a new account at its address, a token account that belongs to the escrow.
+pub fn initialize_vault(
+    vault: &AccountView,
+    mint: &AccountView,
+    owner: &Address,
+    token_program: &Address,
+) -> Result<()> {
+    InitializeAccount3::new(vault, mint, owner).invoke_with_unverified_program(token_program)
+}
+
+/// The size of a token account for `mint`: more than usual where the mint's extensions need room in each account.
+pub fn account_size(mint: &AccountView, token_program: &Address) -> Result<usize> {
+    if address_eq(token_program, &Token::id()) {
+        return Ok(TOKEN_ACCOUNT_SIZE);
+    }
+    GetAccountDataSize::new(mint).invoke_with_unverified_program(token_program)?;
+    let size = get_return_data()
+        .and_then(|answer| answer.as_slice().first_chunk::<8>().copied())
+        .ok_or(EscrowError::MintInvalid)?;
+    usize::try_from(u64::from_le_bytes(size)).map_err(|_| EscrowError::MintInvalid.into())
+}
+
+/// The accounts of one transfer.
+pub struct Transfer<'a> {
+    /// Source.
+    pub from: &'a AccountView,
+    /// Destination.
+    pub to: &'a AccountView,
+    /// Owner of the source.
+    pub authority: &'a AccountView,
+    /// The token.
+    pub mint: &'a AccountView,
+    /// Its program.
+    pub token_program: &'a Address,
+}
+
+impl Transfer<'_> {
+    /// Moves `amount`. `signer` holds the seeds where the escrow itself is the authority.
+    pub fn invoke(&self, amount: u64, signer: Option<&EscrowSeeds>) -> Result<()> {
+        let decimals = *self.mint.try_borrow()?.get(44).ok_or(EscrowError::MintInvalid)?;
+        let transfer = TransferChecked::new(self.from, self.mint, self.to, self.authority, amount, decimals);
+        match signer {
+            None => transfer.invoke_with_unverified_program(self.token_program),
+            Some(seeds) => {
+                seeds.sign(|signer| transfer.invoke_signed_with_unverified_program(&[signer], self.token_program))
+            }
+        }
+    }
+}
+
+/// Closes the vault, which must be empty; its rent goes to `rent_payer`.
+pub fn close_vault(
+    vault: &AccountView,
+    rent_payer: &AccountView,
+    escrow: &AccountView,
+    token_program: &Address,
+    seeds: &EscrowSeeds,
+) -> Result<()> {
+    let close = CloseAccount::new(vault, rent_payer, escrow);
+    seeds.sign(|signer| close.invoke_signed_with_unverified_program(&[signer], token_program))
+}
+
+/// The seeds with which the program signs for an escrow.
+pub struct EscrowSeeds {
+    terms_hash: [u8; 32],
+    bump: [u8; 1],
+}
+
+impl From<&Escrow> for EscrowSeeds {
+    fn from(escrow: &Escrow) -> Self {
+        Self { terms_hash: escrow.terms_hash, bump: [escrow.bump] }
+    }
+}
+
+impl EscrowSeeds {
+    fn sign(&self, invoke: impl FnOnce(CpiSigner<'_, '_>) -> Result<()>) -> Result<()> {
+        let seeds = [Seed::from(crate::ESCROW_SEED), Seed::from(&self.terms_hash), Seed::from(&self.bump)];
+        invoke(CpiSigner::from(&seeds))
+    }
+}
