@@ -1,0 +1,175 @@
+//! An escrow account, decoded and checked. What an RPC node answers is not trusted: everything that follows from
+//! something else is derived again and compared.
+
+use anchor_lang::Discriminator;
+use escrow::{
+    instructions::EscrowAccount as Layout,
+    state::{
+        Escrow, EscrowStatus, HEADER_SIZE, LAYOUT_VERSION, MAX_MILESTONES, MILESTONE_SIZE, Milestone, Recipient, Terms,
+    },
+};
+use solana_account::Account;
+use solana_pubkey::Pubkey;
+use thiserror::Error;
+
+use crate::{
+    EscrowError,
+    address::{escrow_address_and_bump, vault_address},
+    terms::Asset,
+};
+
+/// Why an account is not an escrow of this program.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AccountError {
+    /// Another program owns it.
+    #[error("it belongs to the program {0}, not to the escrow program {program}", program = escrow::ID)]
+    Owner(Pubkey),
+    /// It is not an escrow but something else of the program's.
+    #[error("it does not begin like an escrow account")]
+    Discriminator,
+    /// A size that no escrow has.
+    #[error("it has {0} bytes, which fits no number of milestones")]
+    Size(usize),
+    /// The milestones counted in it are not those that it has room for.
+    #[error("it counts {counted} milestones and has room for {room}")]
+    MilestoneCount {
+        /// What the count says.
+        counted: u32,
+        /// What the size says.
+        room: usize,
+    },
+    /// Written by another version of the program.
+    #[error("its layout is version {0}; this client knows version {LAYOUT_VERSION}")]
+    Version(u8),
+    /// A value that the program never writes.
+    #[error("its {0} has a value that the program never writes")]
+    Value(&'static str),
+    /// The address is not the one derived from the terms.
+    #[error("its terms belong at the address {0}")]
+    Address(Pubkey),
+    /// The vault is not the one derived from the address.
+    #[error("its vault should be {0}")]
+    Vault(Pubkey),
+    /// The amounts do not add up.
+    #[error("its ledger does not add up")]
+    Ledger,
+}
+
+/// An escrow as read from the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscrowAccount {
+    /// Its address.
+    pub address: Pubkey,
+    /// All lamports of the account: rent, and the principal of a SOL escrow. For people; the ledger counts.
+    pub lamports: u64,
+    /// The terms, the ledger and the proposals.
+    pub state: Escrow,
+    /// The milestones.
+    pub milestones: Vec<Milestone>,
+}
+
+/// Discriminator, header, number of milestones, padding.
+const MILESTONES_OFFSET: usize = 8 + HEADER_SIZE + 8;
+const _: () = assert!(MILESTONES_OFFSET == Layout::space_for(0));
+
+impl EscrowAccount {
+    /// Decodes the account at `address`.
+    pub fn decode(address: Pubkey, account: &Account) -> Result<Self, AccountError> {
+        if account.owner != escrow::ID {
+            return Err(AccountError::Owner(account.owner));
+        }
+        let size = AccountError::Size(account.data.len());
+        let data = account.data.as_slice();
+        let (discriminator, data) = data.split_at_checked(8).ok_or(size.clone())?;
+        if discriminator != Escrow::DISCRIMINATOR {
+            return Err(AccountError::Discriminator);
+        }
+        let (header, data) = data.split_at_checked(HEADER_SIZE).ok_or(size.clone())?;
+        let (count, data) = data.split_first_chunk::<4>().ok_or(size.clone())?;
+        let (padding, data) = data.split_first_chunk::<4>().ok_or(size.clone())?;
+        let chunks = data.chunks_exact(MILESTONE_SIZE);
+        let room = chunks.len();
+        if room == 0 || room > MAX_MILESTONES || !chunks.remainder().is_empty() {
+            return Err(size);
+        }
+        let counted = u32::from_le_bytes(*count);
+        if usize::try_from(counted) != Ok(room) {
+            return Err(AccountError::MilestoneCount { counted, room });
+        }
+        let state: Escrow = bytemuck::pod_read_unaligned(header);
+        let milestones: Vec<Milestone> = chunks.map(bytemuck::pod_read_unaligned).collect();
+        if *padding != [0; 4] {
+            return Err(AccountError::Value("padding"));
+        }
+        let decoded = Self { address, lamports: account.lamports, state, milestones };
+        decoded.check()?;
+        Ok(decoded)
+    }
+
+    /// Everything that follows from something else.
+    fn check(&self) -> Result<(), AccountError> {
+        let Self { address, lamports: _, state, milestones } = self;
+        if state.version != LAYOUT_VERSION {
+            return Err(AccountError::Version(state.version));
+        }
+        let status = state.status().map_err(|_| AccountError::Value("status"))?;
+        if (status == EscrowStatus::Created) != (state.funded_at == 0) {
+            return Err(AccountError::Value("funding time"));
+        }
+        for milestone in milestones {
+            milestone.status().map_err(|_| AccountError::Value("milestone status"))?;
+            if milestone.reserved != [0; 3] {
+                return Err(AccountError::Value("milestone padding"));
+            }
+        }
+        for slot in [&state.buyer_proposal, &state.seller_proposal] {
+            slot.proposal().map_err(|_| AccountError::Value("proposal"))?;
+        }
+        let terms = self.terms();
+        let terms_hash = terms.hash().map_err(|_| AccountError::Value("terms"))?;
+        let (derived, bump) = escrow_address_and_bump(&terms_hash);
+        if derived != *address || terms_hash != state.terms_hash || bump != state.bump {
+            return Err(AccountError::Address(derived));
+        }
+        let vault = if state.is_sol() { Pubkey::default() } else { vault_address(address) };
+        if vault != state.vault {
+            return Err(AccountError::Vault(vault));
+        }
+        if terms.principal() != Ok(state.ledger.principal) {
+            return Err(AccountError::Ledger);
+        }
+        state.invariant(milestones).map_err(|_| AccountError::Ledger)
+    }
+
+    /// The terms as they were when the escrow was created.
+    pub fn terms(&self) -> Terms {
+        self.state.terms(&self.milestones)
+    }
+
+    /// What the escrow holds.
+    pub fn asset(&self) -> Asset {
+        if self.state.is_sol() {
+            Asset::Sol
+        } else {
+            Asset::Token { mint: self.state.mint, program: self.state.token_program }
+        }
+    }
+
+    /// The milestone with this index, or the error that the program would answer.
+    pub fn milestone(&self, index: u8) -> Result<&Milestone, EscrowError> {
+        self.milestones.get(usize::from(index)).ok_or(EscrowError::MilestoneMissing)
+    }
+
+    /// Whether the principal was paid in.
+    pub fn is_funded(&self) -> bool {
+        self.state.status() == Ok(EscrowStatus::Funded)
+    }
+
+    /// Those to whom something is due, with the amount.
+    pub fn due(&self) -> impl Iterator<Item = (Recipient, u64)> + '_ {
+        Recipient::ALL
+            .into_iter()
+            .map(|recipient| (recipient, self.state.ledger.due(recipient)))
+            .filter(|(_, amount)| *amount != 0)
+    }
+}

@@ -1,0 +1,199 @@
+//! What can go wrong, with the addresses and signatures that one needs to go on.
+
+use escrow::error::EscrowError;
+use solana_client::client_error::ClientError;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction_error::TransactionError;
+use thiserror::Error;
+
+use crate::account::AccountError;
+
+/// The result of reading or sending.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why reading or sending failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Nothing is at this address.
+    #[error(
+        "there is no escrow at {address}: it was never created, is closed already, or is on another cluster \
+         (asked {url})"
+    )]
+    NotFound {
+        /// Where an escrow was looked for.
+        address: Pubkey,
+        /// The RPC node that was asked.
+        url: String,
+    },
+    /// What is at this address is not an escrow.
+    #[error("the account {address} is not an escrow: {source}")]
+    NotAnEscrow {
+        /// Its address.
+        address: Pubkey,
+        /// What is wrong with it.
+        source: AccountError,
+    },
+    /// What is at this address is not a mint of a token program.
+    #[error("the account {address} is not a token's mint: {reason}")]
+    NotAMint {
+        /// Its address.
+        address: Pubkey,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The terms, or the request, break a rule of the program. Nothing was sent.
+    #[error("{0}")]
+    Rule(#[from] EscrowError),
+    /// The transaction was refused before it was sent: nothing changed.
+    #[error("refused, and not sent: {0}")]
+    Refused(Failure),
+    /// The transaction was executed and failed. Nothing changed but the transaction fee.
+    #[error("transaction {signature} failed: {failure}")]
+    Failed {
+        /// Its signature.
+        signature: Signature,
+        /// Why.
+        failure: Failure,
+    },
+    /// The transaction was never executed and never can be: it is safe to build it anew.
+    #[error("transaction {signature} expired without being executed: nothing changed, and it is safe to try again")]
+    Expired {
+        /// Its signature.
+        signature: Signature,
+    },
+    /// Nobody can tell yet whether the transaction was executed.
+    #[error(
+        "transaction {signature} was submitted, but whether it was executed is not known: {source}. Ask again with \
+         the same signature before building another"
+    )]
+    Unknown {
+        /// Its signature.
+        signature: Signature,
+        /// What went wrong while waiting.
+        source: Box<ClientError>,
+    },
+    /// The transaction could not be signed.
+    #[error("cannot sign: {0}")]
+    Signer(String),
+    /// The node did not answer, or not with what was asked for. Nothing was sent.
+    #[error("the RPC node {url} did not answer as expected: {source}")]
+    Rpc {
+        /// The node.
+        url: String,
+        /// What it answered.
+        source: Box<ClientError>,
+    },
+    /// The node's answer cannot be true.
+    #[error("the RPC node {url} answered what cannot be: {reason}")]
+    Answer {
+        /// The node.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The program's own reason, where there is one.
+    pub fn escrow_error(&self) -> Option<EscrowError> {
+        match self {
+            Self::Rule(error) => Some(*error),
+            Self::Refused(failure) | Self::Failed { failure, .. } => failure.escrow_error(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a transaction failed, in simulation or in execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The runtime's reason.
+    pub error: TransactionError,
+    /// The program that failed first: the escrow program, or one that it called. Known from the simulation's log only.
+    pub program: Option<Pubkey>,
+    /// The log, where there is one.
+    pub logs: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(error: TransactionError, logs: Vec<String>) -> Self {
+        let program = logs.iter().find_map(|line| {
+            let (program, _) = line.strip_prefix("Program ")?.split_once(" failed")?;
+            program.parse().ok()
+        });
+        Self { error, program, logs }
+    }
+
+    /// The number of the failed instruction in the transaction, and its custom error code.
+    fn custom(&self) -> Option<(u8, u32)> {
+        match self.error {
+            TransactionError::InstructionError(index, InstructionError::Custom(code)) => Some((index, code)),
+            _ => None,
+        }
+    }
+
+    /// The escrow program's reason, where it was the one that refused.
+    pub fn escrow_error(&self) -> Option<EscrowError> {
+        let (_, code) = self.custom()?;
+        match self.program {
+            Some(program) if program != escrow::ID => None,
+            _ => EscrowError::from_code(code),
+        }
+    }
+
+    /// What the errors of the programs that an escrow calls mean.
+    fn called_program_error(&self) -> Option<&'static str> {
+        let (_, code) = self.custom()?;
+        let program = self.program?;
+        if program == solana_sdk_ids::system_program::ID {
+            return match code {
+                1 => Some("the paying account does not hold enough SOL"),
+                _ => None,
+            };
+        }
+        if program != anchor_lang::programs::Token::id() && program != anchor_lang::programs::Token2022::id() {
+            return None;
+        }
+        match code {
+            1 => Some("the token account does not hold enough tokens"),
+            3 => Some("the token account is for another mint"),
+            4 => Some("the token account belongs to somebody else"),
+            17 => Some("the token account is frozen by the token's issuer"),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(error) = self.escrow_error() {
+            return write!(f, "{} ({}, {})", error.message(), error.name(), error.code());
+        }
+        if let Some(meaning) = self.called_program_error() {
+            return write!(f, "{meaning}");
+        }
+        match (&self.error, self.program) {
+            (TransactionError::AccountNotFound, _) => {
+                f.write_str("the account that pays the fee does not exist: send it some SOL")
+            }
+            (TransactionError::InsufficientFundsForFee, _) => {
+                f.write_str("the account that pays the fee does not hold enough SOL")
+            }
+            (TransactionError::InstructionError(_, InstructionError::Custom(DUPLICATE_ACCOUNT)), Some(escrow::ID)) => {
+                f.write_str("the same account was passed in two places that must differ")
+            }
+            (TransactionError::InstructionError(_, InstructionError::UninitializedAccount), Some(escrow::ID)) => {
+                f.write_str("there is no escrow at this address")
+            }
+            (error, Some(program)) => write!(f, "{error} (program {program})"),
+            (error, None) => write!(f, "{error}"),
+        }
+    }
+}
+
+use anchor_lang::Id;
+use solana_instruction::error::InstructionError;
+
+/// Anchor's error for an account that is passed twice where it may be changed.
+const DUPLICATE_ACCOUNT: u32 = 2040;

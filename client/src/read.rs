@@ -1,0 +1,229 @@
+//! Reading escrows from an RPC node. Everything read is decoded and checked ([`crate::account`]).
+
+use std::sync::Arc;
+
+use anchor_lang::{
+    Discriminator, Id,
+    programs::{Token, Token2022},
+};
+use escrow::state::{Escrow, MintInfo};
+use solana_account::Account;
+use solana_account_decoder_client_types::UiAccountEncoding;
+use solana_client::{
+    client_error::ClientError,
+    nonblocking::rpc_client::RpcClient,
+    rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
+    rpc_filter::{Memcmp, RpcFilterType},
+};
+use solana_clock::Clock;
+use solana_commitment_config::CommitmentConfig;
+use solana_pubkey::Pubkey;
+
+use crate::{Error, EscrowAccount, Result};
+
+/// Which escrows to list. An address that is named must match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those with this buyer.
+    pub buyer: Option<Pubkey>,
+    /// Those with this seller.
+    pub seller: Option<Pubkey>,
+    /// Those with this arbiter.
+    pub arbiter: Option<Pubkey>,
+}
+
+/// Where the roles stand in the account data: behind the discriminator, in this order.
+const BUYER_OFFSET: usize = 8;
+const SELLER_OFFSET: usize = BUYER_OFFSET + 32;
+const ARBITER_OFFSET: usize = SELLER_OFFSET + 32;
+const _: () = assert!(std::mem::offset_of!(Escrow, buyer) + 8 == BUYER_OFFSET);
+const _: () = assert!(std::mem::offset_of!(Escrow, seller) + 8 == SELLER_OFFSET);
+const _: () = assert!(std::mem::offset_of!(Escrow, arbiter) + 8 == ARBITER_OFFSET);
+
+/// A token's mint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mint {
+    /// Its address.
+    pub address: Pubkey,
+    /// SPL Token or Token-2022.
+    pub program: Pubkey,
+    /// Digits after the decimal point.
+    pub decimals: u8,
+    /// The issuer's powers over the token: the `RISK_*` bits that the terms must accept.
+    pub risks: u16,
+}
+
+/// Reads and sends at one commitment level, through one RPC node.
+#[derive(Clone)]
+pub struct EscrowClient {
+    pub(crate) rpc: Arc<RpcClient>,
+}
+
+impl std::fmt::Debug for EscrowClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EscrowClient").field("url", &self.url()).field("commitment", &self.commitment()).finish()
+    }
+}
+
+impl EscrowClient {
+    /// A client of the node at `url`. What it reads, and what it waits for after sending, has reached `commitment`;
+    /// for money that cannot come back, use [`CommitmentConfig::finalized`].
+    pub fn new(url: impl Into<String>, commitment: CommitmentConfig) -> Self {
+        Self::from_rpc(Arc::new(RpcClient::new_with_commitment(url.into(), commitment)))
+    }
+
+    /// A client of a node that is connected to already, at its commitment.
+    pub fn from_rpc(rpc: Arc<RpcClient>) -> Self {
+        Self { rpc }
+    }
+
+    /// The connection, for everything that is not about escrows.
+    pub fn rpc(&self) -> &Arc<RpcClient> {
+        &self.rpc
+    }
+
+    /// The node's address, without what might be a secret: the user, the password, the path and the query.
+    pub fn url(&self) -> String {
+        public_url(&self.rpc.url())
+    }
+
+    /// The commitment level that is read at and waited for.
+    pub fn commitment(&self) -> CommitmentConfig {
+        self.rpc.commitment()
+    }
+
+    pub(crate) fn rpc_error(&self, source: ClientError) -> Error {
+        Error::Rpc { url: self.url(), source: Box::new(source) }
+    }
+
+    /// The account at `address`, if there is one.
+    pub async fn account(&self, address: &Pubkey) -> Result<Option<Account>> {
+        let answer = self.rpc.get_account_with_commitment(address, self.commitment()).await;
+        Ok(answer.map_err(|error| self.rpc_error(error))?.value)
+    }
+
+    /// The escrow at `address`.
+    pub async fn escrow(&self, address: &Pubkey) -> Result<EscrowAccount> {
+        self.find(address).await?.ok_or_else(|| Error::NotFound { address: *address, url: self.url() })
+    }
+
+    /// The escrow at `address`, if there is one.
+    pub async fn find(&self, address: &Pubkey) -> Result<Option<EscrowAccount>> {
+        match self.account(address).await? {
+            // A wallet with the money that somebody sent in advance is not an escrow, and no error either.
+            Some(account) if account.data.is_empty() && account.owner == solana_sdk_ids::system_program::ID => Ok(None),
+            Some(account) => EscrowAccount::decode(*address, &account)
+                .map(Some)
+                .map_err(|source| Error::NotAnEscrow { address: *address, source }),
+            None => Ok(None),
+        }
+    }
+
+    /// All escrows that match, as the node finds them. Accounts that do not decode are left out: they cannot be
+    /// escrows of this program, whatever the node says.
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<EscrowAccount>> {
+        let at =
+            |offset, address: Pubkey| RpcFilterType::Memcmp(Memcmp::new_raw_bytes(offset, address.to_bytes().to_vec()));
+        let mut filters = vec![RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, Escrow::DISCRIMINATOR.to_vec()))];
+        filters.extend(filter.buyer.map(|buyer| at(BUYER_OFFSET, buyer)));
+        filters.extend(filter.seller.map(|seller| at(SELLER_OFFSET, seller)));
+        filters.extend(filter.arbiter.map(|arbiter| at(ARBITER_OFFSET, arbiter)));
+        let config = RpcProgramAccountsConfig {
+            filters: Some(filters),
+            account_config: RpcAccountInfoConfig {
+                encoding: Some(UiAccountEncoding::Base64),
+                commitment: Some(self.commitment()),
+                ..RpcAccountInfoConfig::default()
+            },
+            ..RpcProgramAccountsConfig::default()
+        };
+        let answer = self.rpc.get_program_ui_accounts_with_config(&escrow::ID, config).await;
+        let mut found: Vec<_> = answer
+            .map_err(|error| self.rpc_error(error))?
+            .into_iter()
+            .filter_map(|(address, account)| EscrowAccount::decode(address, &account.to_account()?).ok())
+            .filter(|escrow| filter.matches(escrow))
+            .collect();
+        found.sort_by_key(|escrow| (escrow.state.fund_by, escrow.address));
+        Ok(found)
+    }
+
+    /// The chain's present time in unix seconds: what the program compares deadlines with.
+    pub async fn now(&self) -> Result<i64> {
+        let account = self.account(&solana_sdk_ids::sysvar::clock::ID).await?;
+        let clock: Option<Clock> = account.and_then(|account| account.deserialize_data().ok());
+        clock
+            .map(|clock| clock.unix_timestamp)
+            .ok_or_else(|| Error::Answer { url: self.url(), reason: "it has no clock".to_owned() })
+    }
+
+    /// The mint at `address`, with the powers of its issuer.
+    pub async fn mint(&self, address: &Pubkey) -> Result<Mint> {
+        let not_a_mint = |reason: &str| Error::NotAMint { address: *address, reason: reason.to_owned() };
+        let account = self.account(address).await?.ok_or_else(|| not_a_mint("there is no such account"))?;
+        let program = account.owner;
+        if program != Token::id() && program != Token2022::id() {
+            return Err(not_a_mint(&format!("it belongs to the program {program}, which is no token program")));
+        }
+        let MintInfo { decimals, risks } =
+            MintInfo::read(&account.data).map_err(|error| not_a_mint(error.message()))?;
+        Ok(Mint { address: *address, program, decimals, risks })
+    }
+
+    /// The tokens in the token account at `address`, in base units; none where there is no such account.
+    pub async fn token_balance(&self, address: &Pubkey) -> Result<Option<u64>> {
+        let Some(account) = self.account(address).await? else { return Ok(None) };
+        let amount = account.data.get(64..).and_then(|data| data.first_chunk::<8>());
+        Ok(amount.map(|amount| u64::from_le_bytes(*amount)))
+    }
+
+    /// What an escrow's vault holds beyond what the ledger accounts for, in base units: tokens that somebody sent
+    /// uninvited. 0 for SOL.
+    pub async fn surplus(&self, escrow: &EscrowAccount) -> Result<u64> {
+        if escrow.state.is_sol() {
+            return Ok(0);
+        }
+        let held = self.token_balance(&escrow.state.vault).await?.unwrap_or(0);
+        let remaining: u64 = escrow.milestones.iter().fold(0, |sum, milestone| sum.saturating_add(milestone.remaining));
+        let owed = match escrow.is_funded() {
+            true => escrow.state.ledger.total_due()?.saturating_add(remaining),
+            false => 0,
+        };
+        Ok(held.saturating_sub(owed))
+    }
+}
+
+impl Filter {
+    /// Whether `escrow` is one of those asked for. The node filters too; this does not rely on it.
+    pub fn matches(&self, escrow: &EscrowAccount) -> bool {
+        let matches = |wanted: Option<Pubkey>, is: Pubkey| wanted.is_none_or(|wanted| wanted == is);
+        matches(self.buyer, escrow.state.buyer)
+            && matches(self.seller, escrow.state.seller)
+            && matches(self.arbiter, escrow.state.arbiter)
+    }
+}
+
+/// Scheme, host and port of a URL. Providers put keys into the rest.
+fn public_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "RPC node".to_owned() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::public_url;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            ("http://127.0.0.1:8899", "http://127.0.0.1:8899"),
+            ("https://user:password@node.example:443/key?api-key=secret#x", "https://node.example:443"),
+            ("https://node.example/?api-key=secret@x", "https://node.example"),
+            ("secret", "RPC node"),
+        ] {
+            assert_eq!(public_url(url), shown);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Sending exactly once.
+//!
+//! A transaction is signed once and from then on only ever repeated byte for byte, so it can be executed once at most:
+//! the chain refuses a signature that it knows. It is repeated until it has reached the commitment, or until its block
+//! hash is too old for it ever to be executed. Only then is it safe to build another, and only then does
+//! [`Error::Expired`] say so. A back end that must survive a crash keeps the [`Prepared`] transaction before it submits
+//! it, and submits the same one after.
+
+use std::time::Duration;
+
+use solana_client::{
+    client_error::{ClientError, ClientErrorKind},
+    rpc_config::RpcSendTransactionConfig,
+    rpc_request::{RpcError, RpcResponseErrorData},
+};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_signer::{Signer, signers::Signers};
+use solana_transaction::Transaction;
+use solana_transaction_error::TransactionError;
+use solana_transaction_status_client_types::TransactionStatus;
+
+use crate::{Error, EscrowClient, Result, error::Failure};
+
+/// How often the status of a submitted transaction is asked for.
+const POLL_EVERY: Duration = Duration::from_millis(400);
+
+/// How many polls pass before the transaction is sent again: networks drop some.
+const POLLS_PER_SEND: u32 = 5;
+
+/// A signed transaction, not sent yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// The transaction. Sending it any number of times executes it once at most.
+    pub transaction: Transaction,
+    /// It can be executed up to this block height.
+    pub last_valid_block_height: u64,
+}
+
+impl Prepared {
+    /// The signature, by which the transaction is known from now on.
+    pub fn signature(&self) -> Signature {
+        self.transaction.signatures.first().copied().unwrap_or_default()
+    }
+}
+
+/// A transaction that was executed and has reached the client's commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed {
+    /// Its signature.
+    pub signature: Signature,
+    /// The slot in which it was executed.
+    pub slot: u64,
+}
+
+impl EscrowClient {
+    /// Signs a transaction with a fresh block hash. `payer` pays the fee. Sends nothing.
+    pub async fn prepare<S: Signers + ?Sized>(
+        &self,
+        instructions: &[Instruction],
+        payer: &Pubkey,
+        signers: &S,
+    ) -> Result<Prepared> {
+        let answer = self.rpc.get_latest_blockhash_with_commitment(self.commitment()).await;
+        let (blockhash, last_valid_block_height) = answer.map_err(|error| self.rpc_error(error))?;
+        let mut transaction = Transaction::new_with_payer(instructions, Some(payer));
+        transaction.try_sign(signers, blockhash).map_err(|error| Error::Signer(error.to_string()))?;
+        Ok(Prepared { transaction, last_valid_block_height })
+    }
+
+    /// Prepares and submits. The first signer pays the fee.
+    pub async fn send(&self, instructions: &[Instruction], signers: &[&(dyn Signer + Sync)]) -> Result<Confirmed> {
+        let payer = signers.first().ok_or_else(|| Error::Signer("nobody signs".to_owned()))?;
+        let payer = payer.try_pubkey().map_err(|error| Error::Signer(error.to_string()))?;
+        let signers: Vec<&dyn Signer> = signers.iter().map(|signer| *signer as &dyn Signer).collect();
+        let prepared = self.prepare(instructions, &payer, &signers).await?;
+        self.submit(&prepared).await
+    }
+
+    /// Submits a transaction, also one that was submitted before, and waits until it has reached the commitment.
+    ///
+    /// [`Error::Refused`], [`Error::Failed`] and [`Error::Expired`] are final: nothing changed and nothing will.
+    /// [`Error::Unknown`] is not: submit the same transaction again, or ask for its [`status`](Self::status).
+    pub async fn submit(&self, prepared: &Prepared) -> Result<Confirmed> {
+        let signature = prepared.signature();
+        self.first_send(prepared).await?;
+        loop {
+            for _ in 0..POLLS_PER_SEND {
+                // The height first: if it is past the last valid one and the signature is unknown after that, it stays
+                // unknown for ever.
+                let height = self.rpc.get_block_height_with_commitment(self.commitment()).await;
+                let height = height.map_err(|error| unknown(signature, error))?;
+                if let Some(outcome) = self.outcome(&signature).await? {
+                    return outcome;
+                }
+                if height > prepared.last_valid_block_height {
+                    return Err(Error::Expired { signature });
+                }
+                tokio::time::sleep(POLL_EVERY).await;
+            }
+            // The outcome is read above. What this answers, the first sending answered already.
+            let _ = self.rpc.send_transaction_with_config(&prepared.transaction, self.send_config(true)).await;
+        }
+    }
+
+    /// What is known of a transaction: none if it is unknown, else whether it succeeded, once it has reached the
+    /// commitment.
+    pub async fn status(&self, signature: &Signature) -> Result<Option<TransactionStatus>> {
+        let answer = self.rpc.get_signature_statuses_with_history(&[*signature]).await;
+        let answer = answer.map_err(|error| unknown(*signature, error))?;
+        Ok(answer.value.into_iter().next().flatten())
+    }
+
+    async fn outcome(&self, signature: &Signature) -> Result<Option<Result<Confirmed>>> {
+        let Some(status) = self.status(signature).await? else { return Ok(None) };
+        if !status.satisfies_commitment(self.commitment()) {
+            return Ok(None);
+        }
+        Ok(Some(match status.err.clone() {
+            None => Ok(Confirmed { signature: *signature, slot: status.slot }),
+            Some(error) => {
+                Err(Error::Failed { signature: *signature, failure: Failure::new(error.into(), Vec::new()) })
+            }
+        }))
+    }
+
+    /// Sends with a simulation in front, which finds most mistakes before they cost a fee.
+    async fn first_send(&self, prepared: &Prepared) -> Result<()> {
+        let sent = self.rpc.send_transaction_with_config(&prepared.transaction, self.send_config(false)).await;
+        let Err(error) = sent else { return Ok(()) };
+        match refusal(&error) {
+            // It was submitted before: wait for it like for a new one.
+            Some(Failure { error: TransactionError::AlreadyProcessed, .. }) => Ok(()),
+            // A node that lags behind does not know the block hash yet, or no longer: the waiting tells.
+            Some(Failure { error: TransactionError::BlockhashNotFound, .. }) => Ok(()),
+            Some(failure) => Err(Error::Refused(failure)),
+            // The node refused the request itself, as it does with a transaction that is too large.
+            None if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
+                Err(self.rpc_error(error))
+            }
+            // No answer: it may have arrived all the same.
+            None => Ok(()),
+        }
+    }
+
+    fn send_config(&self, skip_preflight: bool) -> RpcSendTransactionConfig {
+        RpcSendTransactionConfig {
+            skip_preflight,
+            preflight_commitment: Some(self.commitment().commitment),
+            // This client repeats the transaction itself, and knows when to stop.
+            max_retries: Some(0),
+            ..RpcSendTransactionConfig::default()
+        }
+    }
+}
+
+fn unknown(signature: Signature, source: ClientError) -> Error {
+    Error::Unknown { signature, source: Box::new(source) }
+}
+
+/// Why the simulation in front of sending refused the transaction, if that is what `error` says.
+fn refusal(error: &ClientError) -> Option<Failure> {
+    let transaction_error = error.get_transaction_error()?;
+    let logs = match error.kind() {
+        ClientErrorKind::RpcError(RpcError::RpcResponseError {
+            data: RpcResponseErrorData::SendTransactionPreflightFailure(simulation),
+            ..
+        }) => simulation.logs.clone().unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    Some(Failure::new(transaction_error, logs))
+}
