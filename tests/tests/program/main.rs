@@ -1,0 +1,3 @@
+//! The program's committed bytecode in LiteSVM, with the token programs that it ships.
+
+mod lifecycle;
