@@ -1,5 +1,7 @@
 //! What the tests of the program share: a bank in LiteSVM with the committed bytecode, seven people and two assets.
 
+pub mod compute_units;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use escrow_client::{

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use super::{EscrowAccount, decide, now};
 use crate::{
     error::EscrowError,
-    event::{Accepted, Decided},
+    event::{self, Accepted, Decided},
     state::Proposal,
 };
 
@@ -29,7 +29,7 @@ impl Accept {
             let moved = escrow.accept(party, proposal, milestone, now)?;
             Ok((moved, milestone.deadline))
         })?;
-        emit!(Accepted {
+        event::log(Accepted {
             escrow: *escrow.address(),
             acceptor: *acceptor.address(),
             decided: Decided::new(milestone, moved),

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use super::{EscrowAccount, close::close_accounts, decide, now};
 use crate::{
     error::EscrowError,
-    event::Cancelled,
+    event::{self, Cancelled},
     state::{EscrowStatus, Moved},
 };
 
@@ -63,7 +63,7 @@ impl Cancel {
                 refunded
             }
         };
-        emit!(Cancelled { escrow: address, refunded });
+        event::log(Cancelled { escrow: address, refunded });
         Ok(())
     }
 }

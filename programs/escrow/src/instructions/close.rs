@@ -5,7 +5,7 @@ use anchor_lang::{AccountClose, address_eq, prelude::*};
 use super::{EscrowAccount, now};
 use crate::{
     error::EscrowError,
-    event::Closed,
+    event::{self, Closed},
     token::{EscrowSeeds, TokenAccount, Transfer, check_destination, close_vault},
 };
 
@@ -49,7 +49,7 @@ impl Close {
             buyer_token.as_ref(),
             buyer.is_some(),
         )?;
-        emit!(Closed { escrow: address, surplus });
+        event::log(Closed { escrow: address, surplus });
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::{EscrowAccount, now};
 use crate::{
     ESCROW_SEED, VAULT_SEED,
     error::EscrowError,
-    event::Created,
+    event::{self, Created},
     state::{Milestone, Terms},
     token,
 };
@@ -82,7 +82,7 @@ impl Create {
             account.try_push(Milestone::from(milestone))?;
         }
         account.invariant(account.as_slice())?;
-        emit!(Created {
+        event::log(Created {
             escrow: *escrow.address(),
             buyer: terms.buyer,
             seller: terms.seller,

@@ -3,7 +3,10 @@
 use anchor_lang::prelude::*;
 
 use super::{EscrowAccount, decide, now};
-use crate::{error::EscrowError, event::Delivered};
+use crate::{
+    error::EscrowError,
+    event::{self, Delivered},
+};
 
 /// Accounts of `deliver`.
 #[derive(Accounts)]
@@ -24,7 +27,7 @@ impl Deliver {
             escrow.deliver(milestone, now)?;
             Ok(milestone.deadline)
         })?;
-        emit!(Delivered { escrow: *escrow.address(), evidence_hash, deadline, milestone, reserved: [0; 7] });
+        event::log(Delivered { escrow: *escrow.address(), evidence_hash, deadline, milestone, reserved: [0; 7] });
         Ok(())
     }
 }

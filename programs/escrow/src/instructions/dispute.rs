@@ -3,7 +3,10 @@
 use anchor_lang::prelude::*;
 
 use super::{EscrowAccount, decide, now};
-use crate::{error::EscrowError, event::Disputed};
+use crate::{
+    error::EscrowError,
+    event::{self, Disputed},
+};
 
 /// Accounts of `dispute`.
 #[derive(Accounts)]
@@ -24,7 +27,7 @@ impl Dispute {
             escrow.dispute(milestone, now)?;
             Ok(milestone.deadline)
         })?;
-        emit!(Disputed { escrow: *escrow.address(), reason_hash, deadline, milestone, reserved: [0; 7] });
+        event::log(Disputed { escrow: *escrow.address(), reason_hash, deadline, milestone, reserved: [0; 7] });
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 
 use super::{EscrowAccount, decide, now};
-use crate::event::{Decided, Expired};
+use crate::event::{self, Decided, Expired};
 
 /// Accounts of `expire`. Anyone may call it: it does what the parties agreed.
 #[derive(Accounts)]
@@ -18,7 +18,7 @@ impl Expire {
         let escrow = &mut ctx.accounts.escrow;
         let now = now()?;
         let moved = decide(escrow, milestone, |escrow, milestone| escrow.expire(milestone, now))?;
-        emit!(Expired { escrow: *escrow.address(), decided: Decided::new(milestone, moved) });
+        event::log(Expired { escrow: *escrow.address(), decided: Decided::new(milestone, moved) });
         Ok(())
     }
 }

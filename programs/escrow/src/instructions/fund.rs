@@ -2,10 +2,10 @@
 
 use anchor_lang::{AnchorAccount, address_eq, cpi::InstructionAccount, prelude::*, unchecked_invoke_signed_fixed};
 
-use super::{EscrowAccount, now};
+use super::{EscrowAccount, now, split};
 use crate::{
     error::EscrowError,
-    event::Funded,
+    event::{self, Funded},
     token::{self, TokenAccount, Transfer},
 };
 
@@ -35,10 +35,10 @@ pub struct Fund {
 impl Fund {
     pub(crate) fn handler(ctx: &mut Context<Fund>) -> Result<()> {
         let Fund { escrow, buyer, system_program: _, buyer_token, vault, mint, token_program } = &mut ctx.accounts;
-        let milestones = escrow.as_slice().to_vec();
-        escrow.fund(&milestones, now()?)?;
-        escrow.invariant(escrow.as_slice())?;
-        let principal = escrow.ledger.principal;
+        let (header, milestones) = split(escrow);
+        header.fund(milestones, now()?)?;
+        header.invariant(milestones)?;
+        let principal = header.ledger.principal;
 
         match (buyer_token, vault, mint, token_program) {
             (None, None, None, None) if escrow.is_sol() => transfer_lamports(buyer, escrow, principal)?,
@@ -67,7 +67,7 @@ impl Fund {
             _ => return Err(EscrowError::TokenAccountsMissing.into()),
         }
 
-        emit!(Funded { escrow: *escrow.address(), principal, cooling_off_end: escrow.cooling_off_end()? });
+        event::log(Funded { escrow: *escrow.address(), principal, cooling_off_end: escrow.cooling_off_end()? });
         Ok(())
     }
 }

@@ -39,16 +39,23 @@ fn now() -> Result<i64> {
     Ok(Clock::get()?.unix_timestamp)
 }
 
+/// The header and the milestones, to be changed together.
+fn split(escrow: &mut EscrowAccount) -> (&mut Escrow, &mut [Milestone]) {
+    let milestones: *mut [Milestone] = escrow.as_mut_slice();
+    // SAFETY: the milestones stand behind the header in the account data, so the two do not overlap, and both borrow
+    // `escrow` exclusively.
+    (&mut *escrow, unsafe { &mut *milestones })
+}
+
 /// Applies a rule to one milestone and the header together, and checks what must hold afterwards.
 fn decide<R>(
     escrow: &mut EscrowAccount,
     milestone: u8,
     rule: impl FnOnce(&mut Escrow, &mut Milestone) -> core::result::Result<R, EscrowError>,
 ) -> core::result::Result<R, EscrowError> {
-    let index = usize::from(milestone);
-    let mut changed = *escrow.get(index).ok_or(EscrowError::MilestoneMissing)?;
-    let result = rule(escrow, &mut changed)?;
-    *escrow.get_mut(index).ok_or(EscrowError::MilestoneMissing)? = changed;
-    escrow.invariant(escrow.as_slice())?;
+    let (header, milestones) = split(escrow);
+    let changed = milestones.get_mut(usize::from(milestone)).ok_or(EscrowError::MilestoneMissing)?;
+    let result = rule(header, changed)?;
+    header.invariant(milestones)?;
     Ok(result)
 }

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use super::{EscrowAccount, now};
 use crate::{
     error::EscrowError,
-    event::Proposed,
+    event::{self, Proposed},
     state::{Milestone, Proposal, ProposalSlot},
 };
 
@@ -28,7 +28,7 @@ impl Propose {
             Some(index) => Some(*escrow.get(usize::from(index)).ok_or(EscrowError::MilestoneMissing)?),
         };
         escrow.propose(party, proposal, milestone.as_ref(), now()?)?;
-        emit!(Proposed {
+        event::log(Proposed {
             escrow: *escrow.address(),
             proposer: *proposer.address(),
             proposal: ProposalSlot::from(proposal),

@@ -3,7 +3,10 @@
 use anchor_lang::prelude::*;
 
 use super::{EscrowAccount, decide};
-use crate::{error::EscrowError, event::Refunded};
+use crate::{
+    error::EscrowError,
+    event::{self, Refunded},
+};
 
 /// Accounts of `refund`.
 #[derive(Accounts)]
@@ -28,7 +31,13 @@ impl Refund {
             let moved = escrow.refund(milestone, amount, expected_remaining)?;
             Ok((moved, milestone.remaining))
         })?;
-        emit!(Refunded { escrow: *escrow.address(), to_buyer: moved.buyer, remaining, milestone, reserved: [0; 7] });
+        event::log(Refunded {
+            escrow: *escrow.address(),
+            to_buyer: moved.buyer,
+            remaining,
+            milestone,
+            reserved: [0; 7],
+        });
         Ok(())
     }
 }

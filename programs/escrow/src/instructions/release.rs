@@ -3,7 +3,10 @@
 use anchor_lang::prelude::*;
 
 use super::{EscrowAccount, decide};
-use crate::{error::EscrowError, event::Released};
+use crate::{
+    error::EscrowError,
+    event::{self, Released},
+};
 
 /// Accounts of `release`.
 #[derive(Accounts)]
@@ -28,7 +31,7 @@ impl Release {
             let moved = escrow.release(milestone, amount, expected_remaining)?;
             Ok((moved, milestone.remaining))
         })?;
-        emit!(Released {
+        event::log(Released {
             escrow: *escrow.address(),
             to_seller: moved.seller,
             fee: moved.fee,

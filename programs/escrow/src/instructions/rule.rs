@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use super::{EscrowAccount, decide, now};
 use crate::{
     error::EscrowError,
-    event::{Decided, Ruled},
+    event::{self, Decided, Ruled},
 };
 
 /// Accounts of `rule`.
@@ -29,7 +29,7 @@ impl Rule {
         let escrow = &mut ctx.accounts.escrow;
         let now = now()?;
         let moved = decide(escrow, milestone, |escrow, milestone| escrow.rule(milestone, seller_bps, now))?;
-        emit!(Ruled { escrow: *escrow.address(), rationale_hash, decided: Decided::new(milestone, moved) });
+        event::log(Ruled { escrow: *escrow.address(), rationale_hash, decided: Decided::new(milestone, moved) });
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 
 use anchor_lang::{address_eq, prelude::*};
 
-use super::EscrowAccount;
+use super::{EscrowAccount, split};
 use crate::{
     error::EscrowError,
-    event::Withdrawn,
+    event::{self, Withdrawn},
     state::Recipient,
     token::{EscrowSeeds, Transfer, check_destination},
 };
@@ -35,8 +35,9 @@ impl Withdraw {
     pub(crate) fn handler(ctx: &mut Context<Withdraw>, role: Recipient) -> Result<()> {
         let Withdraw { escrow, recipient, recipient_token, vault, mint, token_program } = &mut ctx.accounts;
         require!(address_eq(recipient.address(), escrow.recipient(role)), EscrowError::RecipientMismatch);
-        let amount = escrow.withdraw(role)?;
-        escrow.invariant(escrow.as_slice())?;
+        let (header, milestones) = split(escrow);
+        let amount = header.withdraw(role)?;
+        header.invariant(milestones)?;
 
         match (recipient_token, vault, mint, token_program) {
             (None, None, None, None) if escrow.is_sol() => {
@@ -64,7 +65,7 @@ impl Withdraw {
             _ => return Err(EscrowError::TokenAccountsMissing.into()),
         }
 
-        emit!(Withdrawn { escrow: *escrow.address(), recipient: *recipient.address(), amount });
+        event::log(Withdrawn { escrow: *escrow.address(), recipient: *recipient.address(), amount });
         Ok(())
     }
 }

@@ -336,9 +336,6 @@ impl Escrow {
         self.check_funded()?;
         milestone.check_status(MilestoneStatus::Disputed, EscrowError::NotDisputed)?;
         milestone.check_before_deadline(now)?;
-        if seller_bps > BPS_DENOMINATOR {
-            return Err(EscrowError::ShareTooHigh);
-        }
         let fee = share(milestone.remaining, self.arbiter_fee_bps)?;
         let paid = self.ledger.pay_arbiter(fee)?;
         // At most 10 % are taken: something remains to split.

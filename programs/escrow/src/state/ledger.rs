@@ -9,19 +9,20 @@ use crate::error::EscrowError;
 /// 100 %, in basis points.
 pub const BPS_DENOMINATOR: u16 = 10_000;
 
-/// `floor(amount · bps / 10,000)`, for `bps` up to 10,000.
+/// `floor(amount · bps / 10,000)`.
 ///
-/// `amount = 10,000·q + r` gives `q·bps + floor(r·bps / 10,000)`, so that no product exceeds 64 bits.
+/// `amount = 10,000·q + r` gives `q·bps + floor(r·bps / 10,000)`. With `bps` up to 10,000 the first product is at most
+/// `amount`, the second less than 10^8 and the sum at most `amount`, so nothing overflows.
 pub fn share(amount: u64, bps: u16) -> Result<u64> {
-    let denominator = u64::from(BPS_DENOMINATOR);
-    let bps = u64::from(bps);
-    // The divisor is a constant other than zero.
-    #[expect(clippy::arithmetic_side_effects)]
+    if bps > BPS_DENOMINATOR {
+        return Err(EscrowError::ShareTooHigh);
+    }
+    let (denominator, bps) = (u64::from(BPS_DENOMINATOR), u64::from(bps));
+    #[expect(clippy::arithmetic_side_effects, reason = "a constant divisor other than zero")]
     let (whole, rest) = (amount / denominator, amount % denominator);
-    let whole = whole.checked_mul(bps).ok_or(EscrowError::Overflow)?;
-    let rest = rest.checked_mul(bps).ok_or(EscrowError::Overflow)?;
-    #[expect(clippy::arithmetic_side_effects)]
-    whole.checked_add(rest / denominator).ok_or(EscrowError::Overflow)
+    // A checked product costs 30 compute units more, and cannot fail.
+    #[expect(clippy::arithmetic_side_effects, reason = "a constant divisor other than zero")]
+    Ok(whole.wrapping_mul(bps).wrapping_add(rest.wrapping_mul(bps) / denominator))
 }
 
 /// Whom the escrow pays.

@@ -1,0 +1,188 @@
+//! Measures what each instruction costs, in compute units, on the bytecode under test.
+
+use std::collections::BTreeMap;
+
+use escrow_client::{Proposal, Recipient, address, instruction};
+use solana_signer::Signer;
+use spl_token_2022_interface::instruction as token_instruction;
+
+use crate::{DAY, HOUR, Kind, TOKEN, World};
+
+/// How many escrows, each at another address, each instruction is measured on: looking for an address's bump makes
+/// some addresses cost more than others.
+pub const RUNS: usize = 25;
+
+/// What one instruction cost in all runs.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Which instruction, and on what.
+    pub name: &'static str,
+    /// The goal in the design, section 4.
+    pub goal: Option<u64>,
+    /// Sorted.
+    pub costs: Vec<u64>,
+}
+
+impl Row {
+    /// The least.
+    pub fn min(&self) -> u64 {
+        self.costs.first().copied().unwrap_or(0)
+    }
+
+    /// The one in the middle.
+    pub fn median(&self) -> u64 {
+        self.costs.get(self.costs.len() / 2).copied().unwrap_or(0)
+    }
+
+    /// The most.
+    pub fn max(&self) -> u64 {
+        self.costs.last().copied().unwrap_or(0)
+    }
+}
+
+/// The rows of the table, in its order, with the design's goals.
+const ROWS: [(&str, Option<u64>); 22] = [
+    ("create, SOL, 1 milestone", Some(4_500)),
+    ("create, SOL, 8 milestones", None),
+    ("create, token, vault included", None),
+    ("fund, SOL", Some(2_000)),
+    ("fund, token", None),
+    ("create + fund, token", Some(12_000)),
+    ("cancel, unfunded, SOL", None),
+    ("cancel, unfunded, token", None),
+    ("cancel, funded", None),
+    ("deliver", Some(800)),
+    ("claim", Some(800)),
+    ("release", Some(800)),
+    ("refund", Some(800)),
+    ("dispute", Some(800)),
+    ("rule", Some(800)),
+    ("propose", Some(800)),
+    ("accept", Some(800)),
+    ("expire", Some(800)),
+    ("withdraw, SOL", Some(700)),
+    ("withdraw, token", Some(2_500)),
+    ("close, SOL", None),
+    ("close, token", Some(2_500)),
+];
+
+/// Measures every row.
+pub fn measure() -> Vec<Row> {
+    let mut costs: BTreeMap<&'static str, Vec<u64>> = BTreeMap::new();
+    for run in 0..RUNS {
+        for (name, cost) in measure_once(run) {
+            costs.entry(name).or_default().push(cost);
+        }
+    }
+    ROWS.into_iter()
+        .map(|(name, goal)| {
+            let mut costs = costs.remove(name).unwrap_or_else(|| panic!("{name} is not measured"));
+            costs.sort_unstable();
+            Row { name, goal, costs }
+        })
+        .collect()
+}
+
+/// Runs every instruction once, on escrows that no other run has.
+fn measure_once(run: usize) -> Vec<(&'static str, u64)> {
+    let mut world = World::new();
+    let mut costs = Vec::new();
+    let (buyer, seller) = (world.buyer.insecure_clone(), world.seller.insecure_clone());
+    let (arbiter, rent_payer) = (world.arbiter.insecure_clone(), world.rent_payer.insecure_clone());
+    let secret = [7; 32];
+    // The salt is counted from another start in each run.
+    for _ in 0..run * 100 {
+        world.terms(Kind::Sol, &[1]);
+    }
+
+    for kind in [Kind::Sol, Kind::Token] {
+        let by_kind = |sol, token| if kind == Kind::Sol { sol } else { token };
+        let terms = world.terms(kind, &[1_000_000]);
+        let create = world.ok(world.create_instruction(&terms), &[&rent_payer]).compute_units_consumed;
+        costs.push((by_kind("create, SOL, 1 milestone", "create, token, vault included"), create));
+        let escrow = address::escrow_address(&terms).expect("an address");
+        let unfunded = world.escrow(&escrow);
+        let cancel = world.ok(instruction::cancel(&unfunded, buyer.pubkey(), false), &[&buyer]).compute_units_consumed;
+        costs.push((by_kind("cancel, unfunded, SOL", "cancel, unfunded, token"), cancel));
+
+        let mut terms = world.terms(kind, &[1_000_000]);
+        terms.fee_recipient = world.fee_recipient.pubkey();
+        terms.fee_bps = 250;
+        let create = world.ok(world.create_instruction(&terms), &[&rent_payer]).compute_units_consumed;
+        let escrow = address::escrow_address(&terms).expect("an address");
+        let fund = world.ok(instruction::fund(&terms).expect("an address"), &[&buyer]).compute_units_consumed;
+        costs.push((by_kind("fund, SOL", "fund, token"), fund));
+        if kind == Kind::Token {
+            costs.push(("create + fund, token", create + fund));
+        }
+        let release = instruction::release(escrow, buyer.pubkey(), 0, 400_000, 1_000_000);
+        let release = world.ok(release, &[&buyer]).compute_units_consumed;
+        let account = world.escrow(&escrow);
+        let withdraw = world.ok(instruction::withdraw(&account, Recipient::Seller), &[]).compute_units_consumed;
+        costs.push((by_kind("withdraw, SOL", "withdraw, token"), withdraw));
+        let refund = instruction::refund(escrow, seller.pubkey(), 0, 600_000, 600_000);
+        let refund = world.ok(refund, &[&seller]).compute_units_consumed;
+        if kind == Kind::Sol {
+            costs.extend([("release", release), ("refund", refund)]);
+        }
+        world.withdraw_all(&escrow);
+        world.advance(2 * DAY);
+        let account = world.escrow(&escrow);
+        let close = world.ok(instruction::close(&account, false), &[]).compute_units_consumed;
+        costs.push((by_kind("close, SOL", "close, token"), close));
+    }
+
+    let terms = world.terms(Kind::Sol, &[1; 8]);
+    let create = world.ok(world.create_instruction(&terms), &[&rent_payer]).compute_units_consumed;
+    costs.push(("create, SOL, 8 milestones", create));
+
+    let mut terms = world.terms(Kind::Sol, &[1_000_000]);
+    terms.cooling_off = 60;
+    let escrow = world.create_and_fund(&terms);
+    let account = world.escrow(&escrow);
+    let cancel = world.ok(instruction::cancel(&account, buyer.pubkey(), false), &[&buyer]).compute_units_consumed;
+    costs.push(("cancel, funded", cancel));
+
+    let mut terms = world.terms(Kind::Sol, &[1_000_000]);
+    terms.hashlock = anchor_lang::sha256(&secret);
+    let escrow = world.create_and_fund(&terms);
+    costs.push(("claim", world.ok(instruction::claim(escrow, 0, secret), &[]).compute_units_consumed));
+
+    let mut terms = world.terms(Kind::Sol, &[1_000_000]);
+    terms.arbiter_fee_bps = 300;
+    let escrow = world.create_and_fund(&terms);
+    let deliver = instruction::deliver(escrow, seller.pubkey(), 0, [1; 32]);
+    costs.push(("deliver", world.ok(deliver, &[&seller]).compute_units_consumed));
+    let dispute = instruction::dispute(escrow, buyer.pubkey(), 0, [2; 32]);
+    costs.push(("dispute", world.ok(dispute, &[&buyer]).compute_units_consumed));
+    let rule = instruction::rule(escrow, arbiter.pubkey(), 0, 3_333, [3; 32]);
+    costs.push(("rule", world.ok(rule, &[&arbiter]).compute_units_consumed));
+
+    let terms = world.terms(Kind::Sol, &[1_000_000]);
+    let escrow = world.create_and_fund(&terms);
+    let expires_at = world.now() + HOUR;
+    let proposal = Proposal::Split { milestone: 0, remaining: 1_000_000, to_seller: 700_000, expires_at };
+    let propose = world.ok(instruction::propose(escrow, seller.pubkey(), proposal), &[&seller]);
+    costs.push(("propose", propose.compute_units_consumed));
+    let accept = world.ok(instruction::accept(escrow, buyer.pubkey(), proposal), &[&buyer]);
+    costs.push(("accept", accept.compute_units_consumed));
+
+    let terms = world.terms(Kind::Sol, &[1_000_000]);
+    let escrow = world.create_and_fund(&terms);
+    world.advance(11 * DAY);
+    costs.push(("expire", world.ok(instruction::expire(escrow, 0), &[]).compute_units_consumed));
+    costs
+}
+
+/// What the programs cost that an escrow calls, and nothing else: the floor under the table.
+pub fn measure_floor() -> Vec<(&'static str, u64)> {
+    let mut world = World::new();
+    let (buyer, mint) = (world.buyer.insecure_clone(), world.mint);
+    let transfer = solana_system_interface::instruction::transfer(&buyer.pubkey(), &world.seller.pubkey(), 1);
+    let transfer = world.ok(transfer, &[&buyer]).compute_units_consumed;
+    let (from, to) = (world.token_account(&buyer.pubkey()), world.token_account(&world.seller.pubkey()));
+    let checked =
+        token_instruction::transfer_checked(&TOKEN, &from, &mint, &to, &buyer.pubkey(), &[], 1, 6).expect("valid");
+    let checked = world.ok(checked, &[&buyer]).compute_units_consumed;
+    vec![("a system transfer", transfer), ("TransferChecked of SPL Token", checked)]
+}
