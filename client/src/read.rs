@@ -15,7 +15,7 @@ use solana_client::{
     rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     rpc_filter::{Memcmp, RpcFilterType},
 };
-use solana_clock::Clock;
+use solana_program::clock::Clock;
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 

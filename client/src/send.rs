@@ -135,9 +135,13 @@ impl EscrowClient {
             // A node that lags behind does not know the block hash yet, or no longer: the waiting tells.
             Some(Failure { error: TransactionError::BlockhashNotFound, .. }) => Ok(()),
             Some(failure) => Err(Error::Refused(failure)),
-            // The node refused the request itself, as it does with a transaction that is too large.
+            // The node refused the request itself, as it does with a transaction that is too large. Some nodes say that
+            // of a transaction that they know, too.
             None if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
-                Err(self.rpc_error(error))
+                match self.status(&prepared.signature()).await? {
+                    Some(_) => Ok(()),
+                    None => Err(self.rpc_error(error)),
+                }
             }
             // No answer: it may have arrived all the same.
             None => Ok(()),

@@ -1,0 +1,37 @@
+//! `escrow fund`
+
+use clap::Args;
+use escrow_client::instruction;
+use solana_pubkey::Pubkey;
+
+use super::Done;
+use crate::{
+    context::Context,
+    error::{CliError, Result},
+};
+
+/// Arguments of `fund`.
+#[derive(Debug, Args)]
+pub struct FundArgs {
+    /// Address of the escrow
+    escrow: Pubkey,
+
+    /// The buyer's token account to pay from [default: the associated one]
+    #[arg(long, value_name = "TOKEN_ACCOUNT")]
+    from: Option<Pubkey>,
+}
+
+pub async fn run(context: &Context, args: FundArgs) -> Result<Done> {
+    let FundArgs { escrow: address, from } = args;
+    let escrow = context.client.escrow(&address).await?;
+    let keypair = context.keypair_of(&escrow.state.buyer, "the buyer")?;
+    if from.is_some() && escrow.state.is_sol() {
+        return Err(CliError::Usage("SOL is paid by the buyer's own address: leave --from out".to_owned()));
+    }
+    // What the program would refuse, before anything is sent.
+    escrow.state.clone().fund(&escrow.milestones, context.client.now().await?)?;
+    let asset = context.asset_of(&escrow).await?;
+    let confirmed = context.send(&[instruction::fund_from(&escrow.terms(), from)?], &keypair).await?;
+    let done = format!("paid {} into escrow {address}", asset.amount(escrow.state.ledger.principal));
+    Done::new(context, done, confirmed, &address).await
+}

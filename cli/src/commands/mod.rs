@@ -1,0 +1,131 @@
+//! One file per command: its arguments, what it does, and what it returns.
+
+use std::fmt::{self, Display, Formatter};
+
+use clap::Args;
+use escrow_client::{Confirmed, EscrowAccount, Milestone};
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    cli::{Cli, Command, OnChain},
+    context::Context,
+    error::{CliError, Result},
+    output::{Report, print},
+    view::EscrowView,
+};
+
+pub mod cancel;
+pub mod close;
+pub mod create;
+pub mod deliver;
+#[cfg(feature = "localnet")]
+pub mod demo;
+pub mod expire;
+pub mod fund;
+pub mod list;
+#[cfg(feature = "localnet")]
+pub mod localnet;
+pub mod refund;
+pub mod release;
+pub mod show;
+pub mod withdraw;
+
+/// Runs a command and prints its result.
+pub async fn run(cli: Cli) -> Result<()> {
+    let Cli { global, command } = cli;
+    let format = global.output;
+    match command {
+        #[cfg(feature = "localnet")]
+        Command::Localnet(args) => localnet::run(format, args).await,
+        #[cfg(feature = "localnet")]
+        Command::Demo(args) => demo::run(format, args).await,
+        Command::OnChain(command) => print(format, &*execute(&Context::new(global)?, command).await?),
+    }
+}
+
+/// Runs a command on a cluster.
+pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
+    Ok(match command {
+        OnChain::Create(args) => Box::new(create::run(context, *args).await?),
+        OnChain::Fund(args) => Box::new(fund::run(context, args).await?),
+        OnChain::Cancel(args) => Box::new(cancel::run(context, args).await?),
+        OnChain::Deliver(args) => Box::new(deliver::run(context, args).await?),
+        OnChain::Release(args) => Box::new(release::run(context, args).await?),
+        OnChain::Refund(args) => Box::new(refund::run(context, args).await?),
+        OnChain::Expire(args) => Box::new(expire::run(context, args).await?),
+        OnChain::Withdraw(args) => Box::new(withdraw::run(context, args).await?),
+        OnChain::Close(args) => Box::new(close::run(context, args).await?),
+        OnChain::Show(args) => Box::new(show::run(context, args).await?),
+        OnChain::List(args) => Box::new(list::run(context, args).await?),
+    })
+}
+
+/// Which milestone of which escrow.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct MilestoneArgs {
+    /// Address of the escrow
+    pub escrow: Pubkey,
+
+    /// Number of the milestone, counted from 1; may be left out where there is only one
+    #[arg(short, long, value_name = "NUMBER")]
+    pub milestone: Option<u8>,
+}
+
+impl MilestoneArgs {
+    /// The index of the milestone in the account, counted from 0, and the milestone.
+    pub fn find<'a>(&self, escrow: &'a EscrowAccount) -> Result<(u8, &'a Milestone)> {
+        let count = escrow.milestones.len();
+        let index = match self.milestone {
+            None if count == 1 => 0,
+            None => return Err(CliError::MilestoneNeeded(count)),
+            Some(given) => given.checked_sub(1).ok_or(CliError::NoMilestone { given, count })?,
+        };
+        let given = index.saturating_add(1);
+        let milestone = escrow.milestones.get(usize::from(index)).ok_or(CliError::NoMilestone { given, count })?;
+        Ok((index, milestone))
+    }
+}
+
+/// What a command that changed an escrow did, and how the escrow stands after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// What was done.
+    pub done: String,
+    /// The transaction.
+    pub signature: String,
+    /// Where the transaction was executed.
+    pub slot: u64,
+    /// The escrow afterwards; none where it is closed.
+    pub escrow: Option<EscrowView>,
+}
+
+impl Done {
+    /// Reads the escrow again and describes it.
+    pub async fn new(context: &Context, done: String, confirmed: Confirmed, address: &Pubkey) -> Result<Self> {
+        let escrow = match context.client.find(address).await? {
+            None => None,
+            Some(escrow) => {
+                let asset = context.asset_of(&escrow).await?;
+                Some(EscrowView::new(&escrow, &asset, context.client.now().await?)?)
+            }
+        };
+        Ok(Self { done, signature: confirmed.signature.to_string(), slot: confirmed.slot, escrow })
+    }
+}
+
+impl Display for Done {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.done)?;
+        writeln!(f, "transaction {}", self.signature)?;
+        let Some(escrow) = &self.escrow else { return Ok(()) };
+        writeln!(f)?;
+        for milestone in &escrow.milestones {
+            writeln!(f, "{milestone}")?;
+        }
+        for due in &escrow.due {
+            writeln!(f, "  to withdraw: {} for the {}", due.amount, due.recipient)?;
+        }
+        Ok(())
+    }
+}

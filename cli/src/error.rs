@@ -1,0 +1,116 @@
+//! Why a command failed, and what to do next.
+
+use std::path::PathBuf;
+
+use escrow_client::{EscrowError, amount::AmountError};
+use serde_json::json;
+use solana_pubkey::Pubkey;
+use thiserror::Error;
+
+/// The result of a command.
+pub type Result<T> = std::result::Result<T, CliError>;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// Reading from or sending to the chain failed.
+    #[error(transparent)]
+    Client(#[from] escrow_client::Error),
+    /// An amount cannot be read.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+    /// The keypair file cannot be read.
+    #[error(
+        "cannot read the keypair {path}: {reason}. Name another with --keypair, or make one with solana-keygen new"
+    )]
+    Keypair {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The configuration file cannot be read.
+    #[error("cannot read Solana's configuration {path}: {reason}")]
+    Config {
+        /// Where it is.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A file named on the command line cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// Somebody else would have to sign.
+    #[error("{address} is {role} of this escrow and has to sign, but --keypair is {keypair}")]
+    WrongKeypair {
+        /// Who has to sign.
+        address: Pubkey,
+        /// What that is in the escrow.
+        role: &'static str,
+        /// Who would sign.
+        keypair: Pubkey,
+    },
+    /// There are several milestones and none was named.
+    #[error("this escrow has {0} milestones: name one with --milestone, 1 to {0}")]
+    MilestoneNeeded(usize),
+    /// There is no milestone with this number.
+    #[error("this escrow has no milestone {given}: it has {count}, counted from 1")]
+    NoMilestone {
+        /// The number that was named.
+        given: u8,
+        /// How many there are.
+        count: usize,
+    },
+    /// The arguments do not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// The embedded validator failed.
+    #[cfg(feature = "localnet")]
+    #[error(transparent)]
+    Localnet(#[from] escrow_localnet::Error),
+    /// The demo found a number that is off.
+    #[cfg(feature = "localnet")]
+    #[error("the demo failed: {0}")]
+    Demo(String),
+    /// Standard output does not take the result.
+    #[error("cannot write the result: {0}")]
+    Output(#[from] std::io::Error),
+    /// The result cannot be written as JSON.
+    #[error("cannot write the result as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<EscrowError> for CliError {
+    fn from(error: EscrowError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+impl CliError {
+    /// For those who asked for JSON. `code` and `name` are there where the program itself refused.
+    pub fn json(&self) -> serde_json::Value {
+        let reason = match self {
+            Self::Client(error) => error.escrow_error(),
+            _ => None,
+        };
+        let signature = match self {
+            Self::Client(
+                escrow_client::Error::Failed { signature, .. }
+                | escrow_client::Error::Expired { signature }
+                | escrow_client::Error::Unknown { signature, .. },
+            ) => Some(signature.to_string()),
+            _ => None,
+        };
+        json!({
+            "error": self.to_string(),
+            "name": reason.map(EscrowError::name),
+            "code": reason.map(EscrowError::code),
+            "signature": signature,
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! `escrow`: creates, funds, settles and explains escrows on Solana.
+//!
+//! Standard output is the result and nothing else; progress, hints and errors go to standard error. One file per
+//! command in `commands/`; each returns a typed result, and [`output`] alone prints.
+
+mod cli;
+mod commands;
+mod context;
+mod error;
+mod output;
+mod parse;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let format = cli.global.output;
+    match commands::run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::print_error(format, &error);
+            ExitCode::FAILURE
+        }
+    }
+}

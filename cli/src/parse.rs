@@ -1,0 +1,107 @@
+//! Arguments as people write them.
+
+use std::path::Path;
+
+use escrow_client::escrow::state::RISKS;
+use sha2::{Digest, Sha256};
+
+use crate::error::{CliError, Result};
+
+/// A moment: from now, as in `7d` or `2h 30m`, or in RFC 3339, as in `2026-12-24T18:00:00+01:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Seconds from the chain's present time.
+    FromNow(i64),
+    /// Unix seconds.
+    At(i64),
+}
+
+impl Moment {
+    /// Unix seconds, at the chain's present time `now`.
+    pub fn at(self, now: i64) -> i64 {
+        match self {
+            Self::FromNow(seconds) => now.saturating_add(seconds),
+            Self::At(time) => time,
+        }
+    }
+}
+
+/// Reads a [`Moment`].
+pub fn moment(text: &str) -> std::result::Result<Moment, String> {
+    if let Ok(duration) = humantime::parse_duration(text) {
+        let seconds = i64::try_from(duration.as_secs()).map_err(|_| "too far ahead".to_owned())?;
+        return Ok(Moment::FromNow(seconds));
+    }
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "write a duration from now, as in 7d or 12h, or a time, as in 2026-12-24T18:00:00Z".to_owned())?;
+    Ok(Moment::At(time.as_second()))
+}
+
+/// Reads a window in seconds, as in `3d`.
+pub fn window(text: &str) -> std::result::Result<u32, String> {
+    let duration =
+        humantime::parse_duration(text).map_err(|error| format!("{error}: write a duration, as in 3d or 12h"))?;
+    u32::try_from(duration.as_secs()).map_err(|_| "too long".to_owned())
+}
+
+/// Reads percent, as in `2.5` or `2.5%`, as basis points.
+pub fn percent(text: &str) -> std::result::Result<u16, String> {
+    let digits = text.strip_suffix('%').unwrap_or(text);
+    let bps = escrow_client::amount::parse_amount(digits, 2)
+        .map_err(|_| "write percent with at most two decimals, as in 2.5 or 2.5%".to_owned())?;
+    u16::try_from(bps).ok().filter(|bps| *bps <= 10_000).ok_or_else(|| "at most 100 %".to_owned())
+}
+
+/// Reads 32 bytes in hexadecimal.
+pub fn hash(text: &str) -> std::result::Result<[u8; 32], String> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| "write 64 hexadecimal digits".to_owned())?;
+    Ok(bytes)
+}
+
+/// Reads the name of an issuer's power, as its bit in the terms.
+pub fn risk(text: &str) -> std::result::Result<u16, String> {
+    let names: Vec<_> = RISKS.iter().map(|(_, name)| *name).collect();
+    let found = RISKS.iter().find(|(_, name)| *name == text);
+    found.map(|(bit, _)| *bit).ok_or_else(|| format!("one of: {}", names.join(", ")))
+}
+
+/// The sha256 of a file: what stands on chain for a document or for evidence.
+pub fn file_hash(path: &Path) -> Result<[u8; 32]> {
+    let content = std::fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
+    Ok(Sha256::digest(content).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_durations_or_times() {
+        assert_eq!(moment("7d"), Ok(Moment::FromNow(7 * 24 * 60 * 60)));
+        assert_eq!(moment("2h 30m"), Ok(Moment::FromNow(9_000)));
+        assert_eq!(moment("1970-01-01T01:00:00+01:00"), Ok(Moment::At(0)));
+        assert_eq!(moment("2026-12-24T18:00:00Z"), Ok(Moment::At(1_798_135_200)));
+        for text in ["", "7", "tomorrow", "-7d", "2026-12-24", "2026-12-24T18:00:00"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percent_is_exact() {
+        for (text, bps) in [("2.5", 250), ("2.5%", 250), ("0.01%", 1), ("0", 0), ("100", 10_000), ("33.33", 3_333)] {
+            assert_eq!(percent(text), Ok(bps), "{text}");
+        }
+        for text in ["100.01", "0.001", "-1", "", "%", "1e1"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn windows_fit_the_terms() {
+        assert_eq!(window("3d"), Ok(3 * 24 * 60 * 60));
+        assert!(window("200years").is_err());
+        assert!(window("3").is_err());
+    }
+}
