@@ -1,7 +1,9 @@
 //! What can go wrong, with the addresses and signatures that one needs to go on.
 
+use anchor_lang::Id;
 use escrow::error::EscrowError;
 use solana_client::client_error::ClientError;
+use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
@@ -174,6 +176,9 @@ impl std::fmt::Display for Failure {
             return write!(f, "{meaning}");
         }
         match (&self.error, self.program) {
+            (TransactionError::InvalidProgramForExecution | TransactionError::ProgramAccountNotFound, _) => {
+                write!(f, "the escrow program {} is not deployed on this cluster", escrow::ID)
+            }
             (TransactionError::AccountNotFound, _) => {
                 f.write_str("the account that pays the fee does not exist: send it some SOL")
             }
@@ -191,9 +196,6 @@ impl std::fmt::Display for Failure {
         }
     }
 }
-
-use anchor_lang::Id;
-use solana_instruction::error::InstructionError;
 
 /// Anchor's error for an account that is passed twice where it may be changed.
 const DUPLICATE_ACCOUNT: u32 = 2040;

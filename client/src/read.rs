@@ -15,8 +15,8 @@ use solana_client::{
     rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     rpc_filter::{Memcmp, RpcFilterType},
 };
-use solana_program::clock::Clock;
 use solana_commitment_config::CommitmentConfig;
+use solana_program::clock::Clock;
 use solana_pubkey::Pubkey;
 
 use crate::{Error, EscrowAccount, Result};

@@ -30,7 +30,7 @@ impl Config {
 
     /// What `escrow localnet` serves: the escrow program on [`Ports::STANDARD`], with [`Blocks::REAL_TIME`].
     pub fn like_a_cluster() -> Self {
-        Self { ports: Ports::STANDARD, blocks: Blocks::REAL_TIME, programs: Vec::new() }
+        Self { ports: Ports::STANDARD, blocks: Blocks::REAL_TIME, ..Self::default() }
     }
 
     /// The same with one more program.

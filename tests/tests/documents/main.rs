@@ -1,0 +1,14 @@
+//! Documents that are generated match what they are generated from.
+
+use std::path::Path;
+
+#[test]
+fn the_table_of_compute_units_is_what_the_committed_program_costs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/COMPUTE_UNITS.md");
+    let committed = std::fs::read_to_string(&path).expect("docs/COMPUTE_UNITS.md");
+    let measured = escrow_tests::compute_units::document();
+    assert!(
+        committed == measured,
+        "docs/COMPUTE_UNITS.md no longer matches: cargo run -p escrow-tests --bin compute-units -- --write\n{measured}"
+    );
+}
