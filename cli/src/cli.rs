@@ -65,10 +65,20 @@ pub enum OnChain {
     Cancel(cancel::CancelArgs),
     /// Say that a milestone is delivered (seller, or the attester)
     Deliver(deliver::DeliverArgs),
+    /// Claim a hash-locked milestone for the seller, with the secret (anyone)
+    Claim(claim::ClaimArgs),
     /// Release part or all of a milestone to the seller (buyer)
     Release(release::ReleaseArgs),
     /// Refund part or all of a milestone to the buyer (seller)
     Refund(refund::RefundArgs),
+    /// Dispute a delivered milestone (buyer)
+    Dispute(dispute::DisputeArgs),
+    /// Rule on a disputed milestone (arbiter)
+    Rule(rule::RuleArgs),
+    /// Propose a settlement or more time to the other party (buyer or seller)
+    Propose(propose::ProposeArgs),
+    /// Accept the other party's proposal (buyer or seller)
+    Accept(accept::AcceptArgs),
     /// Apply the agreed default where a deadline has passed (anyone)
     Expire(expire::ExpireArgs),
     /// Pay out what is decided (anyone; the money goes to whom it is due)

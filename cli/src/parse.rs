@@ -73,6 +73,22 @@ pub fn file_hash(path: &Path) -> Result<[u8; 32]> {
     Ok(Sha256::digest(content).into())
 }
 
+/// The hash that was named, or that of the file that was named; all zero for neither.
+pub fn file_or_hash(file: Option<&Path>, hash: Option<[u8; 32]>) -> Result<[u8; 32]> {
+    file.map_or(Ok(hash.unwrap_or_default()), file_hash)
+}
+
+/// Reads a 32-byte secret, raw or as 64 hexadecimal digits. From a file, because arguments are visible to every process.
+pub fn secret_file(path: &Path) -> Result<[u8; 32]> {
+    let content = std::fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
+    if let Ok(raw) = <[u8; 32]>::try_from(content.as_slice()) {
+        return Ok(raw);
+    }
+    let text = std::str::from_utf8(&content).unwrap_or_default();
+    hash(text.trim())
+        .map_err(|_| CliError::Usage(format!("{} holds no secret: 32 bytes, or 64 hexadecimal digits", path.display())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

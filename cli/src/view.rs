@@ -3,9 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use escrow_client::{
-    EscrowAccount, Milestone, MilestoneStatus, Mint, Recipient,
+    EscrowAccount, Milestone, MilestoneStatus, Mint, Proposal, Recipient,
     amount::{AmountError, format_amount, parse_amount},
-    escrow::state::{EscrowStatus, RISKS, is_named},
+    escrow::state::{EscrowStatus, Moved, RISKS, is_named},
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -32,6 +32,37 @@ impl Asset {
             units: units.to_string(),
             amount: format_amount(units, self.decimals),
             unit: self.mint.map_or_else(|| "SOL".to_owned(), |mint| mint.address.to_string()),
+        }
+    }
+}
+
+impl Asset {
+    /// Who gets how much, leaving out those who get nothing.
+    pub fn shares(&self, moved: &Moved) -> String {
+        let parts = [
+            (moved.seller, "the seller"),
+            (moved.fee, "the fee recipient"),
+            (moved.buyer, "the buyer"),
+            (moved.arbiter, "the arbiter"),
+        ];
+        let parts = parts.iter().filter(|(units, _)| *units > 0);
+        let texts: Vec<_> = parts.map(|(units, who)| format!("{} for {who}", self.amount(*units))).collect();
+        if texts.is_empty() { "nothing for anybody".to_owned() } else { texts.join(", ") }
+    }
+
+    /// What a proposal would do: `settle milestone 1: …`.
+    pub fn proposal(&self, proposal: &Proposal, now: i64) -> String {
+        match *proposal {
+            Proposal::Withdrawn => "do nothing".to_owned(),
+            Proposal::Split { milestone, remaining, to_seller, .. } => format!(
+                "settle milestone {}: {} to the seller (before the fee), {} to the buyer",
+                milestone.saturating_add(1),
+                self.amount(to_seller),
+                self.amount(remaining.saturating_sub(to_seller))
+            ),
+            Proposal::Extension { milestone, deliver_by, .. } => {
+                format!("give milestone {} until {}", milestone.saturating_add(1), Time::new(deliver_by, now))
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod account;
 pub mod address;
 pub mod amount;
 pub mod error;
+pub mod explain;
 pub mod instruction;
 pub mod read;
 pub mod send;

@@ -33,10 +33,7 @@ pub async fn run(context: &Context, args: DeliverArgs) -> Result<Done> {
     let now = context.client.now().await?;
     let mut after = *milestone;
     escrow.state.deliver(&mut after, now)?;
-    let evidence = match args.evidence {
-        Some(path) => parse::file_hash(&path)?,
-        None => args.evidence_hash.unwrap_or_default(),
-    };
+    let evidence = parse::file_or_hash(args.evidence.as_deref(), args.evidence_hash)?;
     let confirmed = context.send(&[instruction::deliver(address, keypair.pubkey(), index, evidence)], &keypair).await?;
     let done = format!(
         "delivered milestone {} of escrow {address}; the buyer may dispute it until {}",

@@ -20,17 +20,13 @@ pub async fn run(context: &Context, args: ExpireArgs) -> Result<Done> {
     let asset = context.asset_of(&escrow).await?;
     // What the program would refuse, before anything is sent.
     let now = context.client.now().await?;
-    let moved = escrow.state.clone().expire(&mut milestone.clone(), now)?;
+    let moved = { escrow.state }.expire(&mut { *milestone }, now)?;
     let keypair = context.keypair()?;
     let confirmed = context.send(&[instruction::expire(address, index)], &keypair).await?;
-    let mut done = format!(
-        "applied the agreed default to milestone {} of escrow {address}: {} for the seller, {} for the buyer",
+    let done = format!(
+        "applied the agreed default to milestone {} of escrow {address}: {}",
         index.saturating_add(1),
-        asset.amount(moved.seller),
-        asset.amount(moved.buyer)
+        asset.shares(&moved)
     );
-    if moved.fee > 0 {
-        done.push_str(&format!(", {} for the fee recipient", asset.amount(moved.fee)));
-    }
     Done::new(context, done, confirmed, &address).await
 }

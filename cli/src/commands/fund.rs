@@ -29,7 +29,7 @@ pub async fn run(context: &Context, args: FundArgs) -> Result<Done> {
         return Err(CliError::Usage("SOL is paid by the buyer's own address: leave --from out".to_owned()));
     }
     // What the program would refuse, before anything is sent.
-    escrow.state.clone().fund(&escrow.milestones, context.client.now().await?)?;
+    ({ escrow.state }).fund(&escrow.milestones, context.client.now().await?)?;
     let asset = context.asset_of(&escrow).await?;
     let confirmed = context.send(&[instruction::fund_from(&escrow.terms(), from)?], &keypair).await?;
     let done = format!("paid {} into escrow {address}", asset.amount(escrow.state.ledger.principal));

@@ -15,19 +15,24 @@ use crate::{
     view::EscrowView,
 };
 
+pub mod accept;
 pub mod cancel;
+pub mod claim;
 pub mod close;
 pub mod create;
 pub mod deliver;
 #[cfg(feature = "localnet")]
 pub mod demo;
+pub mod dispute;
 pub mod expire;
 pub mod fund;
 pub mod list;
 #[cfg(feature = "localnet")]
 pub mod localnet;
+pub mod propose;
 pub mod refund;
 pub mod release;
+pub mod rule;
 pub mod show;
 pub mod withdraw;
 
@@ -53,6 +58,11 @@ pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Repo
         OnChain::Deliver(args) => Box::new(deliver::run(context, args).await?),
         OnChain::Release(args) => Box::new(release::run(context, args).await?),
         OnChain::Refund(args) => Box::new(refund::run(context, args).await?),
+        OnChain::Claim(args) => Box::new(claim::run(context, args).await?),
+        OnChain::Dispute(args) => Box::new(dispute::run(context, args).await?),
+        OnChain::Rule(args) => Box::new(rule::run(context, args).await?),
+        OnChain::Propose(args) => Box::new(propose::run(context, args).await?),
+        OnChain::Accept(args) => Box::new(accept::run(context, args).await?),
         OnChain::Expire(args) => Box::new(expire::run(context, args).await?),
         OnChain::Withdraw(args) => Box::new(withdraw::run(context, args).await?),
         OnChain::Close(args) => Box::new(close::run(context, args).await?),

@@ -26,7 +26,7 @@ pub async fn run(context: &Context, args: RefundArgs) -> Result<Done> {
     let remaining = milestone.remaining;
     let amount = args.amount.map_or(Ok(remaining), |text| asset.parse(&text))?;
     // What the program would refuse, before anything is sent.
-    escrow.state.clone().refund(&mut milestone.clone(), amount, remaining)?;
+    ({ escrow.state }).refund(&mut { *milestone }, amount, remaining)?;
     let instruction = instruction::refund(address, escrow.state.seller, index, amount, remaining);
     let confirmed = context.send(&[instruction], &keypair).await?;
     let done = format!(

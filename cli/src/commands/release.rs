@@ -26,7 +26,7 @@ pub async fn run(context: &Context, args: ReleaseArgs) -> Result<Done> {
     let remaining = milestone.remaining;
     let amount = args.amount.map_or(Ok(remaining), |text| asset.parse(&text))?;
     // What the program would refuse, before anything is sent.
-    let moved = escrow.state.clone().release(&mut milestone.clone(), amount, remaining)?;
+    let moved = { escrow.state }.release(&mut { *milestone }, amount, remaining)?;
     let instruction = instruction::release(address, escrow.state.buyer, index, amount, remaining);
     let confirmed = context.send(&[instruction], &keypair).await?;
     let mut done = format!(
