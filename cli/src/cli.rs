@@ -87,6 +87,8 @@ pub enum OnChain {
     Close(close::CloseArgs),
     /// Show an escrow: who, how much, until when, and what may happen next
     Show(show::ShowArgs),
+    /// Show everything that happened to an escrow, also after it is closed
+    History(history::HistoryArgs),
     /// List escrows by their parties
     List(list::ListArgs),
 }

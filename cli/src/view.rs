@@ -6,6 +6,7 @@ use escrow_client::{
     EscrowAccount, Milestone, MilestoneStatus, Mint, Proposal, Recipient,
     amount::{AmountError, format_amount, parse_amount},
     escrow::state::{EscrowStatus, Moved, RISKS, is_named},
+    explain::{Act, Actor, Possibility, possibilities},
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -182,6 +183,8 @@ pub struct EscrowView {
     pub arbiter_fees: Amount,
     pub due: Vec<Due>,
     pub milestones: Vec<MilestoneView>,
+    /// What may happen now or later, by whom and until when.
+    pub next: Vec<Next>,
 }
 
 /// What waits to be withdrawn.
@@ -205,6 +208,101 @@ pub struct MilestoneView {
     pub review_window_seconds: u32,
     /// What happens by itself from the deadline on: the seller's share.
     pub default_seller_bps: Option<u16>,
+}
+
+/// Something that may happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Next {
+    /// The command for it.
+    pub act: &'static str,
+    /// Who may do it.
+    pub who: &'static str,
+    /// The milestone's number, counted from 1.
+    pub milestone: Option<u8>,
+    /// From when; none where it is possible now.
+    pub from: Option<Time>,
+    /// Until when; none where that is open.
+    pub until: Option<Time>,
+    /// The same in words.
+    pub text: String,
+    /// What everybody would get.
+    pub outcome: Option<Outcome>,
+}
+
+/// What everybody would get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    pub seller: Amount,
+    pub fee_recipient: Amount,
+    pub buyer: Amount,
+    pub arbiter: Amount,
+}
+
+impl Next {
+    fn new(escrow: &EscrowAccount, possibility: &Possibility, asset: &Asset, now: i64) -> Self {
+        let Possibility { act, actor, milestone, from, until, outcome } = *possibility;
+        let number = milestone.map(|index| index.saturating_add(1));
+        let of_milestone = number.map_or_else(String::new, |number| format!(" milestone {number}"));
+        let (command, what) = match act {
+            Act::Fund => ("fund", format!("pay in {}", asset.amount(escrow.state.ledger.principal))),
+            Act::Cancel if escrow.is_funded() => ("cancel", "cancel and take everything back".to_owned()),
+            Act::Cancel => ("cancel", "give it up".to_owned()),
+            Act::Deliver => ("deliver", format!("deliver{of_milestone}")),
+            Act::Claim => ("claim", format!("claim{of_milestone}")),
+            Act::Release => ("release", format!("release{of_milestone}, all or part")),
+            Act::Refund => ("refund", format!("refund{of_milestone}, all or part")),
+            Act::Dispute => ("dispute", format!("dispute{of_milestone}")),
+            Act::Rule { seller_bps: 0 } => ("rule", format!("rule on{of_milestone}, at most for the buyer")),
+            Act::Rule { .. } => ("rule", format!("rule on{of_milestone}, at most for the seller")),
+            Act::Accept { proposer } => {
+                let proposal = escrow.state.slot(proposer).proposal().unwrap_or(Proposal::Withdrawn);
+                ("accept", format!("accept to {}", asset.proposal(&proposal, now)))
+            }
+            Act::Expire => ("expire", format!("apply the agreed default to{of_milestone}")),
+            Act::Withdraw(recipient) => ("withdraw", format!("pay the {} out", recipient_name(recipient))),
+            Act::Close => ("close", "close it; the rent goes back".to_owned()),
+        };
+        let who = match actor {
+            Actor::Buyer => "the buyer",
+            Actor::Seller => "the seller",
+            Actor::Arbiter => "the arbiter",
+            Actor::Attester => "the attester",
+            Actor::AnyParty => "the buyer, the seller or the rent payer",
+            Actor::SecretHolder => "who knows the secret",
+            Actor::Anyone => "anyone",
+        };
+        let mut text = format!("{who} may {what}");
+        // What a settlement gives is in its words already.
+        if let (Some(moved), false) = (outcome, matches!(act, Act::Accept { .. })) {
+            text.push_str(&format!(": {}", asset.shares(&moved)));
+        }
+        Self {
+            act: command,
+            who,
+            milestone: number,
+            from: (!possibility.is_open(now)).then(|| Time::new(from, now)),
+            until: until.map(|until| Time::new(until, now)),
+            text,
+            outcome: outcome.map(|Moved { seller, fee, buyer, arbiter }| Outcome {
+                seller: asset.amount(seller),
+                fee_recipient: asset.amount(fee),
+                buyer: asset.amount(buyer),
+                arbiter: asset.amount(arbiter),
+            }),
+        }
+    }
+}
+
+impl Display for Next {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "    {}", self.text)?;
+        match (&self.from, &self.until) {
+            (None, None) => Ok(()),
+            (None, Some(until)) => write!(f, "\n      until {until}"),
+            (Some(from), None) => write!(f, "\n      from {from}"),
+            (Some(from), Some(until)) => write!(f, "\n      from {from}\n      until {until}"),
+        }
+    }
 }
 
 /// The name of a recipient.
@@ -297,6 +395,7 @@ impl EscrowView {
                 })
                 .collect(),
             milestones: views.collect::<Result<_>>()?,
+            next: possibilities(escrow, now).iter().map(|possible| Next::new(escrow, possible, asset, now)).collect(),
         })
     }
 }
@@ -351,6 +450,15 @@ impl Display for EscrowView {
         }
         for due in &self.due {
             writeln!(f, "  to withdraw: {} for the {}", due.amount, due.recipient)?;
+        }
+        let (now, later): (Vec<_>, Vec<_>) = self.next.iter().partition(|next| next.from.is_none());
+        for (title, nexts) in [("now", now), ("later, if nothing else happens", later)] {
+            if !nexts.is_empty() {
+                writeln!(f, "\n  {title}")?;
+            }
+            for next in nexts {
+                writeln!(f, "{next}")?;
+            }
         }
         Ok(())
     }

@@ -7,9 +7,12 @@
 //! - [`address`]: where an escrow and its vault are, from the terms alone;
 //! - [`instruction`]: one builder per instruction of the program;
 //! - [`account`]: an escrow account decoded and checked;
+//! - [`event`]: what the program logged, told from what others log;
+//! - [`explain`]: what may happen next, by whom and until when;
 //! - [`amount`]: `"1.5"` and 1,500,000 units of a token with six decimals.
 //!
-//! [`EscrowClient`] reads from and sends to an RPC node. Sending is exactly once: see [`send`].
+//! [`EscrowClient`] reads from and sends to an RPC node. Sending is exactly once: see [`send`]. [`history`] is everything
+//! that ever happened to an escrow, also after it is closed.
 //!
 //! The rules themselves are the program's own types and functions, in [`escrow`]: nothing is written twice.
 
@@ -17,7 +20,9 @@ pub mod account;
 pub mod address;
 pub mod amount;
 pub mod error;
+pub mod event;
 pub mod explain;
+pub mod history;
 pub mod instruction;
 pub mod read;
 pub mod send;

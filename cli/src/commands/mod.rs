@@ -26,6 +26,7 @@ pub mod demo;
 pub mod dispute;
 pub mod expire;
 pub mod fund;
+pub mod history;
 pub mod list;
 #[cfg(feature = "localnet")]
 pub mod localnet;
@@ -67,6 +68,7 @@ pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Repo
         OnChain::Withdraw(args) => Box::new(withdraw::run(context, args).await?),
         OnChain::Close(args) => Box::new(close::run(context, args).await?),
         OnChain::Show(args) => Box::new(show::run(context, args).await?),
+        OnChain::History(args) => Box::new(history::run(context, args).await?),
         OnChain::List(args) => Box::new(list::run(context, args).await?),
     })
 }

@@ -1,0 +1,134 @@
+//! `escrow history`
+
+use std::fmt::{self, Display, Formatter};
+
+use clap::Args;
+use escrow_client::history::{Action, Entry};
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    context::Context,
+    error::{CliError, Result},
+    view::{Asset, Time, percent, recipient_name},
+};
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Address of the escrow; it may be closed already
+    escrow: Pubkey,
+}
+
+/// Everything that happened to an escrow.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct History(Vec<Row>);
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+struct Row {
+    signature: String,
+    slot: u64,
+    time: Option<Time>,
+    /// The command for it.
+    action: &'static str,
+    /// Who signed for it; none where nobody has to.
+    actor: Option<String>,
+    /// In words.
+    text: String,
+}
+
+impl Display for History {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for Row { signature, time, actor, text, .. } in &self.0 {
+            match time {
+                Some(time) => writeln!(f, "{time}")?,
+                None => writeln!(f, "time unknown")?,
+            }
+            writeln!(f, "  {text}")?;
+            if let Some(actor) = actor {
+                writeln!(f, "  by {actor}")?;
+            }
+            writeln!(f, "  transaction {signature}")?;
+        }
+        Ok(())
+    }
+}
+
+pub async fn run(context: &Context, args: HistoryArgs) -> Result<History> {
+    let entries = context.client.history(&args.escrow).await?;
+    let Some(asset) = asset(context, &entries).await? else {
+        return Err(CliError::Usage(format!(
+            "the node {} remembers nothing that created an escrow at {}",
+            context.client.url(),
+            args.escrow
+        )));
+    };
+    let now = context.client.now().await?;
+    Ok(History(entries.into_iter().map(|entry| Row::new(entry, &asset, now)).collect()))
+}
+
+/// What the escrow held, from its terms.
+async fn asset(context: &Context, entries: &[Entry]) -> Result<Option<Asset>> {
+    let terms = entries.iter().find_map(|entry| match &entry.action {
+        Action::Create { terms } => Some(terms),
+        _ => None,
+    });
+    let Some(terms) = terms else { return Ok(None) };
+    Ok(Some(context.asset((!terms.is_sol()).then_some(&terms.mint)).await?))
+}
+
+impl Row {
+    fn new(entry: Entry, asset: &Asset, now: i64) -> Self {
+        let Entry { signature, slot, time, action, actor, events: _ } = entry;
+        let number = |milestone: u8| milestone.saturating_add(1);
+        let (name, text) = match action {
+            Action::Create { terms } => {
+                let principal = terms.principal().unwrap_or(0);
+                ("create", format!("created for {} to {}", asset.amount(principal), terms.seller))
+            }
+            Action::Fund => ("fund", "funded".to_owned()),
+            Action::Cancel => ("cancel", "cancelled".to_owned()),
+            Action::Deliver { milestone, evidence_hash } => {
+                ("deliver", format!("milestone {} delivered{}", number(milestone), hash("evidence", &evidence_hash)))
+            }
+            Action::Claim { milestone, secret } => {
+                ("claim", format!("milestone {} claimed with the secret {}", number(milestone), hex::encode(secret)))
+            }
+            Action::Release { milestone, amount, .. } => {
+                ("release", format!("{} of milestone {} released", asset.amount(amount), number(milestone)))
+            }
+            Action::Refund { milestone, amount, .. } => {
+                ("refund", format!("{} of milestone {} refunded", asset.amount(amount), number(milestone)))
+            }
+            Action::Dispute { milestone, reason_hash } => {
+                ("dispute", format!("milestone {} disputed{}", number(milestone), hash("reason", &reason_hash)))
+            }
+            Action::Rule { milestone, seller_bps, rationale_hash } => {
+                let (share, rationale) = (percent(seller_bps), hash("rationale", &rationale_hash));
+                ("rule", format!("milestone {} ruled on: {share} for the seller{rationale}", number(milestone)))
+            }
+            Action::Propose { proposal } => ("propose", format!("proposed to {}", asset.proposal(&proposal, now))),
+            Action::Accept { proposal } => ("accept", format!("accepted to {}", asset.proposal(&proposal, now))),
+            Action::Expire { milestone } => {
+                ("expire", format!("the agreed default applied to milestone {}", number(milestone)))
+            }
+            Action::Withdraw { recipient } => ("withdraw", format!("the {} paid out", recipient_name(recipient))),
+            Action::Close => ("close", "closed".to_owned()),
+        };
+        Self {
+            signature: signature.to_string(),
+            slot,
+            time: time.map(|time| Time::new(time, now)),
+            action: name,
+            actor: actor.map(|actor| actor.to_string()),
+            text,
+        }
+    }
+}
+
+/// `, evidence 1234…`, for a hash that was given.
+fn hash(name: &str, hash: &[u8; 32]) -> String {
+    if *hash == [0; 32] { String::new() } else { format!(", {name} {}", hex::encode(hash)) }
+}
