@@ -1,6 +1,7 @@
 //! What the tests of the program share: a bank in LiteSVM with the committed bytecode, seven people and two assets.
 
 pub mod compute_units;
+pub mod documents;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
 
@@ -266,6 +267,18 @@ impl World {
         self.send(&[create, initialize], &[mint]).expect("a mint");
     }
 
+    /// From now on [`World::mint`] is a new token of SPL Token; its whole `supply` belongs to the buyer, and those who
+    /// are paid have accounts for it.
+    pub fn use_new_mint(&mut self, supply: u64) {
+        let mint = keypair(11);
+        self.create_mint(&mint, TOKEN, 6, None);
+        self.mint = mint.pubkey();
+        for person in [3, 4, 5, 7] {
+            self.create_token_account(&keypair(person).pubkey(), &mint.pubkey(), &TOKEN);
+        }
+        self.mint_to(&keypair(3).pubkey(), supply);
+    }
+
     /// Creates the associated token account of `owner`.
     pub fn create_token_account(&mut self, owner: &Pubkey, mint: &Pubkey, program: &Pubkey) -> Pubkey {
         let payer = self.fee_payer.pubkey();
@@ -274,13 +287,7 @@ impl World {
     }
 
     /// Creates a token account of `owner` that is not its associated one, at the address of `account`.
-    pub fn new_token_account(
-        &mut self,
-        account: &Keypair,
-        owner: &Pubkey,
-        mint: &Pubkey,
-        program: &Pubkey,
-    ) -> Pubkey {
+    pub fn new_token_account(&mut self, account: &Keypair, owner: &Pubkey, mint: &Pubkey, program: &Pubkey) -> Pubkey {
         let (address, space) = (account.pubkey(), 165);
         let create = solana_system_interface::instruction::create_account(
             &self.fee_payer.pubkey(),

@@ -12,3 +12,9 @@ fn the_table_of_compute_units_is_what_the_committed_program_costs() {
         "docs/COMPUTE_UNITS.md no longer matches: cargo run -p escrow-tests --bin compute-units -- --write\n{measured}"
     );
 }
+
+#[test]
+fn the_tables_of_the_protocol_are_what_the_code_says() {
+    let (committed, written) = escrow_tests::documents::protocol().expect("docs/protocol.md");
+    assert!(committed == written, "docs/protocol.md no longer matches: cargo run -p escrow-tests --bin documents");
+}
