@@ -135,6 +135,20 @@ impl Localnet {
         Ok(account)
     }
 
+    /// Freezes the associated token account of `owner`, or thaws it. `authority` is the mint's freeze authority.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Localnet::send`].
+    pub async fn set_frozen(&self, mint: &TestMint, owner: &Pubkey, authority: &Keypair, frozen: bool) -> Result<()> {
+        let (program, account) = (mint.token_program.id(), mint.associated_account(owner));
+        let change = if frozen { token_instruction::freeze_account } else { token_instruction::thaw_account };
+        let change = change(&program, &account, &mint.address, &authority.pubkey(), &[])
+            .map_err(|error| Error::TokenInstruction(error.to_string()))?;
+        self.send(&[change], &[authority]).await?;
+        Ok(())
+    }
+
     /// What `owner` has of `mint` in its associated token account, in the mint's smallest units; 0 if it has none.
     ///
     /// # Errors

@@ -13,7 +13,6 @@ use escrow_client::EscrowClient;
 use escrow_localnet::{Config, Localnet, MintConfig, TestMint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use solana_commitment_config::CommitmentConfig;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -31,7 +30,7 @@ mod stories;
 
 /// What each person starts a story with, in lamports.
 const LAMPORTS: u64 = 100_000_000_000;
-/// What the buyer starts a story with, in base units of the token.
+/// What buyer and seller start a story with, in base units of the token.
 const TOKENS: u64 = 100_000_000_000;
 /// What the embedded validator, like every cluster, takes for a signature.
 const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
@@ -104,13 +103,22 @@ impl Display for Story {
 }
 
 /// The people of all stories.
-const PEOPLE: [&str; 5] = ["buyer", "seller", "arbiter", "marketplace", "stranger"];
+const PEOPLE: [&str; 6] = ["buyer", "seller", "arbiter", "carrier", "marketplace", "stranger"];
+
+/// In which assets a story is played.
+#[derive(Debug, Clone, Copy)]
+enum Assets {
+    SolAndToken,
+    FreezableToken,
+}
 
 /// Where a story is played: new people on the validator of the demo.
 struct Stage<'a> {
     net: &'a Localnet,
     asset: Asset,
     mint: Option<&'a TestMint>,
+    /// May freeze accounts of a freezable token.
+    issuer: &'a Keypair,
     people: BTreeMap<&'static str, Keypair>,
     /// Signatures that each paid for, outside of the commands' own money.
     signatures: BTreeMap<&'static str, u64>,
@@ -121,16 +129,20 @@ pub async fn run(format: Format, _: DemoArgs) -> Result<()> {
     let progress = progress();
     progress.set_message("starting a validator");
     let net = Localnet::start(Config::default()).await?;
-    let mint = net.create_mint(MintConfig::default()).await?;
-    let client = EscrowClient::from_rpc(net.rpc());
-    let token = Asset { decimals: mint.decimals, mint: Some(client.mint(&mint.address).await?) };
-    let sol = Asset { decimals: escrow_client::amount::SOL_DECIMALS, mint: None };
+    let issuer = net.new_funded_keypair(LAMPORTS).await?;
+    let plain = net.create_mint(MintConfig::default()).await?;
+    let freezable = MintConfig { freeze_authority: Some(issuer.pubkey()), ..MintConfig::default() };
+    let freezable = net.create_mint(freezable).await?;
 
     let mut stories = Vec::new();
-    for (title, story) in stories::ALL {
-        for (asset, name, mint) in [(sol, "SOL", None), (token, "a token with 6 decimals", Some(&mint))] {
+    for (title, assets, story) in stories::ALL {
+        let assets: &[(&str, Option<&TestMint>)] = match assets {
+            Assets::SolAndToken => &[("SOL", None), ("a token with 6 decimals", Some(&plain))],
+            Assets::FreezableToken => &[("a token that its issuer can freeze", Some(&freezable))],
+        };
+        for (name, mint) in assets {
             progress.set_message(format!("{title}, in {name}"));
-            let stage = Stage::new(&net, asset, mint).await?;
+            let stage = Stage::new(&net, *mint, &issuer).await?;
             let played = stage.play(title, name, story).await?;
             if format == Format::Display {
                 progress.suspend(|| print(format, &played))?;
@@ -156,14 +168,21 @@ fn progress() -> ProgressBar {
 }
 
 impl<'a> Stage<'a> {
-    async fn new(net: &'a Localnet, asset: Asset, mint: Option<&'a TestMint>) -> Result<Self> {
+    async fn new(net: &'a Localnet, mint: Option<&'a TestMint>, issuer: &'a Keypair) -> Result<Self> {
+        let client = EscrowClient::from_rpc(net.rpc());
+        let asset = match mint {
+            None => Asset { decimals: escrow_client::amount::SOL_DECIMALS, mint: None },
+            Some(mint) => Asset { decimals: mint.decimals, mint: Some(client.mint(&mint.address).await?) },
+        };
         let mut people = BTreeMap::new();
         for name in PEOPLE {
             people.insert(name, net.new_funded_keypair(LAMPORTS).await?);
         }
-        let stage = Self { net, asset, mint, people, signatures: BTreeMap::new(), steps: Vec::new() };
+        let stage = Self { net, asset, mint, issuer, people, signatures: BTreeMap::new(), steps: Vec::new() };
         if let Some(mint) = mint {
-            net.mint_to(mint, &stage.address("buyer"), TOKENS).await?;
+            for name in ["buyer", "seller"] {
+                net.mint_to(mint, &stage.address(name), TOKENS).await?;
+            }
         }
         Ok(stage)
     }
@@ -229,6 +248,16 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// The issuer freezes somebody's token account, or thaws it.
+    async fn issuer_freezes(&mut self, who: &'static str, frozen: bool) -> Result<()> {
+        if let Some(mint) = self.mint {
+            self.net.set_frozen(mint, &self.address(who), self.issuer, frozen).await?;
+        }
+        let what = format!("{} the token account of the {who}", if frozen { "freezes" } else { "thaws" });
+        self.steps.push(Step { who: "the token's issuer".to_owned(), what, saw: String::new() });
+        Ok(())
+    }
+
     /// Time passes on the validator.
     async fn passes(&mut self, days: u64) -> Result<()> {
         self.net.advance_time(days.saturating_mul(24 * 60 * 60)).await?;
@@ -238,7 +267,6 @@ impl<'a> Stage<'a> {
     }
 
     fn client(&self) -> EscrowClient {
-        debug_assert_eq!(self.net.rpc().commitment(), CommitmentConfig::confirmed());
         EscrowClient::from_rpc(self.net.rpc())
     }
 

@@ -1,8 +1,11 @@
 //! The stories. Each returns what everybody should have gained or lost at its end, without transaction fees.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, path::PathBuf, pin::Pin};
 
-use super::Stage;
+use sha2::{Digest, Sha256};
+use solana_keypair::Keypair;
+
+use super::{Assets, Stage};
 use crate::error::{CliError, Result};
 
 /// Who gained or lost how much, in the asset's smallest unit.
@@ -12,11 +15,17 @@ pub type Gains = Vec<(&'static str, i64)>;
 pub type Play = for<'a> fn(&'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<Gains>> + 'a>>;
 
 /// All stories, with their titles.
-pub const ALL: [(&str, Play); 4] = [
-    ("A sale that goes well", |stage| Box::pin(sale(stage))),
-    ("A seller who never delivers", |stage| Box::pin(never_delivered(stage))),
-    ("A buyer who never answers", |stage| Box::pin(never_answered(stage))),
-    ("A partial release, with a fee to the unit", |stage| Box::pin(partial_release(stage))),
+pub const ALL: [(&str, Assets, Play); 10] = [
+    ("A sale that goes well", Assets::SolAndToken, |stage| Box::pin(sale(stage))),
+    ("A seller who never delivers", Assets::SolAndToken, |stage| Box::pin(never_delivered(stage))),
+    ("A buyer who never answers", Assets::SolAndToken, |stage| Box::pin(never_answered(stage))),
+    ("A partial release, with a fee to the unit", Assets::SolAndToken, |stage| Box::pin(partial_release(stage))),
+    ("A dispute, a ruling and its fee", Assets::SolAndToken, |stage| Box::pin(ruling(stage))),
+    ("An arbiter who never answers", Assets::SolAndToken, |stage| Box::pin(never_ruled(stage))),
+    ("A settlement between the parties", Assets::SolAndToken, |stage| Box::pin(settlement(stage))),
+    ("A hash-lock between two escrows", Assets::SolAndToken, |stage| Box::pin(hash_lock(stage))),
+    ("A delivery attested by a carrier", Assets::SolAndToken, |stage| Box::pin(attested(stage))),
+    ("A frozen recipient", Assets::FreezableToken, |stage| Box::pin(frozen(stage))),
 ];
 
 /// Delivered, released, withdrawn, closed.
@@ -71,10 +80,155 @@ async fn partial_release(stage: &mut Stage<'_>) -> Result<Gains> {
     Ok(vec![("buyer", -released), ("seller", released.saturating_sub(fee)), ("marketplace", fee)])
 }
 
+/// The arbiter takes 3 % of what is in dispute and gives the seller 60 % of the rest.
+async fn ruling(stage: &mut Stage<'_>) -> Result<Gains> {
+    let arbiter = stage.address("arbiter");
+    let terms = format!("--amount 2 --deliver-by 7d --arbiter {arbiter} --arbiter-fee 3 --fund");
+    let escrow = create(stage, &terms).await?;
+    stage.types("seller", &format!("deliver {escrow}")).await?;
+    stage.types("buyer", &format!("dispute {escrow}")).await?;
+    stage.is_refused("seller", &format!("rule {escrow} --seller-share 100"), "is the arbiter of this escrow").await?;
+    stage.types("arbiter", &format!("show {escrow}")).await?;
+    stage.types("arbiter", &format!("rule {escrow} --seller-share 60")).await?;
+    stage.types("stranger", &format!("withdraw {escrow}")).await?;
+    close(stage, &escrow, 2).await?;
+    let (seller, arbiter) = (stage.units("1.164")?, stage.units("0.06")?);
+    Ok(vec![("buyer", -(seller.saturating_add(arbiter))), ("seller", seller), ("arbiter", arbiter)])
+}
+
+/// Half each, as the terms say.
+async fn never_ruled(stage: &mut Stage<'_>) -> Result<Gains> {
+    let arbiter = stage.address("arbiter");
+    let escrow = create(stage, &format!("--amount 1 --deliver-by 7d --arbiter {arbiter} --fund")).await?;
+    stage.types("seller", &format!("deliver {escrow}")).await?;
+    stage.types("buyer", &format!("dispute {escrow}")).await?;
+    stage.passes(7).await?;
+    stage.is_refused("arbiter", &format!("rule {escrow} --seller-share 0"), "deadline has passed").await?;
+    stage.types("stranger", &format!("expire {escrow}")).await?;
+    stage.types("stranger", &format!("withdraw {escrow}")).await?;
+    close(stage, &escrow, 0).await?;
+    Ok(vec![("buyer", -stage.units("0.5")?), ("seller", stage.units("0.5")?)])
+}
+
+/// In two transactions: one proposes, the other accepts exactly that.
+async fn settlement(stage: &mut Stage<'_>) -> Result<Gains> {
+    let escrow = create(stage, "--amount 1 --deliver-by 7d --fund").await?;
+    stage.types("seller", &format!("deliver {escrow}")).await?;
+    stage.types("buyer", &format!("dispute {escrow}")).await?;
+    stage.types("buyer", &format!("propose {escrow} --seller-amount 0.4")).await?;
+    stage.is_refused("seller", &format!("accept {escrow} --seller-amount 0.8"), "not accepted").await?;
+    stage.types("seller", &format!("propose {escrow} --seller-amount 0.7")).await?;
+    stage.types("buyer", &format!("show {escrow}")).await?;
+    stage.types("buyer", &format!("accept {escrow} --seller-amount 0.7")).await?;
+    stage.types("stranger", &format!("withdraw {escrow}")).await?;
+    close(stage, &escrow, 2).await?;
+    Ok(vec![("buyer", -stage.units("0.7")?), ("seller", stage.units("0.7")?)])
+}
+
+/// Two escrows with the same lock, in opposite directions: claiming one shows the secret that claims the other.
+async fn hash_lock(stage: &mut Stage<'_>) -> Result<Gains> {
+    let secret = SecretFile::new()?;
+    let lock = secret.lock();
+    let (seller, buyer, mint) = (stage.address("seller"), stage.address("buyer"), stage.mint_option());
+    // The buyer knows the secret, and so claims first; the seller's time is longer, to claim after that.
+    let there = format!("create --seller {seller} {mint} --amount 1 --deliver-by 14d --hashlock {lock} --fund");
+    let there = address_in(&stage.types("buyer", &there).await?)?;
+    let back = format!("create --seller {buyer} {mint} --amount 2.5 --deliver-by 7d --hashlock {lock} --fund");
+    let back = address_in(&stage.types("seller", &back).await?)?;
+    stage.types("buyer", &format!("claim {back} --secret {}", secret.path())).await?;
+    // The seller reads it there.
+    let history = stage.types("seller", &format!("history {back}")).await?;
+    if !history.to_string().contains(&secret.hex()) {
+        return Err(CliError::Demo("the history does not show the secret".to_owned()));
+    }
+    stage.types("seller", &format!("claim {there} --secret {}", secret.path())).await?;
+    for escrow in [&there, &back] {
+        stage.types("stranger", &format!("withdraw {escrow}")).await?;
+    }
+    stage.passes(2).await?;
+    for escrow in [&there, &back] {
+        close(stage, escrow, 0).await?;
+    }
+    Ok(vec![("buyer", stage.units("1.5")?), ("seller", -stage.units("1.5")?)])
+}
+
+/// The carrier alone says that it is delivered; with no review window that settles it.
+async fn attested(stage: &mut Stage<'_>) -> Result<Gains> {
+    let carrier = stage.address("carrier");
+    let escrow = create(stage, &format!("--amount 3 --deliver-by 7d --attester {carrier} --review 0s --fund")).await?;
+    stage.is_refused("seller", &format!("deliver {escrow}"), "is the attester of this escrow").await?;
+    stage.types("carrier", &format!("deliver {escrow}")).await?;
+    stage.types("stranger", &format!("expire {escrow}")).await?;
+    stage.types("seller", &format!("withdraw {escrow}")).await?;
+    close(stage, &escrow, 2).await?;
+    Ok(vec![("buyer", -stage.units("3")?), ("seller", stage.units("3")?)])
+}
+
+/// The marketplace's account is frozen: the seller and the buyer get their money all the same.
+async fn frozen(stage: &mut Stage<'_>) -> Result<Gains> {
+    let marketplace = stage.address("marketplace");
+    let terms = format!("--amount 1 --deliver-by 7d --fee 5 --fee-recipient {marketplace}");
+    let (seller, mint) = (stage.address("seller"), stage.mint_option());
+    let refused = format!("create --seller {seller} {mint} {terms}");
+    stage.is_refused("buyer", &refused, "accepted_risks does not include").await?;
+    let escrow = create(stage, &format!("{terms} --accept-risk freeze --fund")).await?;
+    stage.types("buyer", &format!("release {escrow} --amount 0.6")).await?;
+    stage.types("stranger", &format!("withdraw {escrow} --recipient fee")).await?;
+    stage.issuer_freezes("marketplace", true).await?;
+    stage.types("buyer", &format!("release {escrow} --amount 0.2")).await?;
+    stage.types("seller", &format!("refund {escrow}")).await?;
+    stage.is_refused("marketplace", &format!("withdraw {escrow} --recipient fee"), "frozen").await?;
+    stage.types("seller", &format!("withdraw {escrow} --recipient seller")).await?;
+    stage.types("buyer", &format!("withdraw {escrow} --recipient buyer")).await?;
+    stage.issuer_freezes("marketplace", false).await?;
+    stage.types("marketplace", &format!("withdraw {escrow} --recipient fee")).await?;
+    close(stage, &escrow, 2).await?;
+    Ok(vec![("buyer", -stage.units("0.8")?), ("seller", stage.units("0.76")?), ("marketplace", stage.units("0.04")?)])
+}
+
+/// A file with a random secret, gone with this value.
+struct SecretFile {
+    secret: [u8; 32],
+    path: PathBuf,
+}
+
+impl SecretFile {
+    fn new() -> Result<Self> {
+        // A new key is 32 random bytes, from the generator that keys come from.
+        let secret = *Keypair::new().secret_bytes();
+        let path = std::env::temp_dir().join(format!("escrow-demo-{}", hex::encode(&secret[..8])));
+        std::fs::write(&path, hex::encode(secret))?;
+        Ok(Self { secret, path })
+    }
+
+    fn lock(&self) -> String {
+        hex::encode(Sha256::digest(self.secret))
+    }
+
+    fn hex(&self) -> String {
+        hex::encode(self.secret)
+    }
+
+    fn path(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        // Left behind, it would be a file with a secret that everybody knows by then.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// The buyer creates an escrow with the seller, in the asset of the stage. Returns its address.
 async fn create(stage: &mut Stage<'_>, terms: &str) -> Result<String> {
     let (seller, mint) = (stage.address("seller"), stage.mint_option());
-    let created = stage.types("buyer", &format!("create --seller {seller} {mint} {terms}")).await?;
+    address_in(&stage.types("buyer", &format!("create --seller {seller} {mint} {terms}")).await?)
+}
+
+/// The address in what `create` returned.
+fn address_in(created: &serde_json::Value) -> Result<String> {
     let address = created.get("address").and_then(|address| address.as_str());
     address.map(str::to_owned).ok_or_else(|| CliError::Demo("create returned no address".to_owned()))
 }
