@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use escrow_client::{Confirmed, EscrowAccount, EscrowClient, Mint, amount::SOL_DECIMALS};
+use escrow_client::{Confirmed, EscrowAccount, EscrowClient, EscrowError, Mint, amount::SOL_DECIMALS};
 use solana_cli_config::Config;
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 use solana_instruction::Instruction;
@@ -14,7 +14,7 @@ use crate::{
     cli::Global,
     error::{CliError, Result},
     output::{self, Format},
-    view::Asset,
+    view::{Asset, detail},
 };
 
 /// What every command needs.
@@ -22,6 +22,21 @@ pub struct Context {
     pub client: EscrowClient,
     pub format: Format,
     keypair: KeypairSource,
+}
+
+/// An escrow as it stands.
+pub struct Situation {
+    pub escrow: EscrowAccount,
+    pub asset: Asset,
+    /// The chain's present time, in unix seconds.
+    pub now: i64,
+}
+
+impl Situation {
+    /// Why a rule refuses, with the numbers that it is about. For milestone-rules with the milestone's index.
+    pub fn refused(&self, milestone: Option<u8>) -> impl Fn(EscrowError) -> CliError + '_ {
+        move |error| CliError::Rule { error, detail: detail(error, self, milestone) }
+    }
 }
 
 /// Where the keypair that signs and pays comes from.
@@ -87,6 +102,13 @@ impl Context {
             ));
         }
         Ok(self.client.submit(&prepared).await?)
+    }
+
+    /// The escrow at `address`, what it holds and the chain's present time.
+    pub async fn situation(&self, address: &Pubkey) -> Result<Situation> {
+        let escrow = self.client.escrow(address).await?;
+        let asset = self.asset_of(&escrow).await?;
+        Ok(Situation { escrow, asset, now: self.client.now().await? })
     }
 
     /// What an escrow holds, with the digits that people write.

@@ -16,6 +16,14 @@ pub enum CliError {
     /// Reading from or sending to the chain failed.
     #[error(transparent)]
     Client(#[from] escrow_client::Error),
+    /// A rule of the program refuses it. Nothing was sent.
+    #[error("{error}{}", if detail.is_empty() { String::new() } else { format!(" {detail}") })]
+    Rule {
+        /// Which.
+        error: EscrowError,
+        /// The numbers that it is about.
+        detail: String,
+    },
     /// An amount cannot be read.
     #[error(transparent)]
     Amount(#[from] AmountError),
@@ -87,7 +95,7 @@ pub enum CliError {
 
 impl From<EscrowError> for CliError {
     fn from(error: EscrowError) -> Self {
-        Self::Client(error.into())
+        Self::Rule { error, detail: String::new() }
     }
 }
 
@@ -96,6 +104,7 @@ impl CliError {
     pub fn json(&self) -> serde_json::Value {
         let reason = match self {
             Self::Client(error) => error.escrow_error(),
+            Self::Rule { error, .. } => Some(*error),
             _ => None,
         };
         let signature = match self {

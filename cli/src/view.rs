@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use escrow_client::{
-    EscrowAccount, Milestone, MilestoneStatus, Mint, Proposal, Recipient,
+    EscrowAccount, EscrowError, Milestone, MilestoneStatus, Mint, Proposal, Recipient,
     amount::{AmountError, format_amount, parse_amount},
     escrow::state::{EscrowStatus, Moved, RISKS, is_named},
     explain::{Act, Actor, Possibility, possibilities},
@@ -11,7 +11,7 @@ use escrow_client::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use crate::error::Result;
+use crate::{context::Situation, error::Result};
 
 /// SOL or a token, with the digits that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,51 @@ fn short(address: &str) -> String {
     match (address.get(..4), address.get(address.len().saturating_sub(4)..)) {
         (Some(head), Some(tail)) if address.len() > 8 => format!("{head}…{tail}"),
         _ => address.to_owned(),
+    }
+}
+
+/// The numbers that a refusal is about, as a sentence; empty where the rule says it all.
+pub fn detail(error: EscrowError, situation: &Situation, milestone: Option<u8>) -> String {
+    let Situation { escrow, asset, now } = situation;
+    let state = &escrow.state;
+    let time = |unix| Time::new(unix, *now);
+    let number = milestone.unwrap_or(0).saturating_add(1);
+    let found = milestone.and_then(|index| escrow.milestone(index).ok());
+    match (error, found) {
+        (EscrowError::DeadlinePassed, Some(found)) => {
+            format!("The deadline of milestone {number} was {}.", time(found.deadline))
+        }
+        (EscrowError::DeadlineNotReached, Some(found)) => {
+            format!("The deadline of milestone {number} is {}.", time(found.deadline))
+        }
+        (EscrowError::AmountTooHigh | EscrowError::RemainingMismatch, Some(found)) => {
+            format!("{} remains of milestone {number}.", asset.amount(found.remaining))
+        }
+        (
+            EscrowError::MilestoneSettled
+            | EscrowError::NotPending
+            | EscrowError::NotDelivered
+            | EscrowError::NotDisputed,
+            Some(found),
+        ) => found
+            .status()
+            .map_or_else(|_| String::new(), |status| format!("Milestone {number} is {}.", status_name(status))),
+        (EscrowError::CoolingOff | EscrowError::CoolingOffOver, _) => {
+            state.cooling_off_end().map_or_else(|_| String::new(), |end| format!("It ends at {}.", time(end)))
+        }
+        (EscrowError::FundByPassed | EscrowError::CloseTooEarly | EscrowError::NotCanceller, _) => {
+            format!("fund_by is {}.", time(state.fund_by))
+        }
+        (EscrowError::NotFunded, _) => format!("The buyer funds it: escrow fund {}.", escrow.address),
+        (EscrowError::NotSettled, _) => {
+            let open = (1..).zip(&escrow.milestones).filter(|(_, milestone)| !milestone.is_settled());
+            let open: Vec<String> = open.map(|(number, _): (u8, _)| number.to_string()).collect();
+            format!("Open: milestone {}.", open.join(", "))
+        }
+        (EscrowError::NotWithdrawn, _) => format!("First: escrow withdraw {}.", escrow.address),
+        (EscrowError::NotBuyer, _) => format!("The buyer is {}.", state.buyer),
+        (EscrowError::NotParty, _) => format!("The buyer is {}, the seller {}.", state.buyer, state.seller),
+        _ => String::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use solana_signer::Signer;
 
 use super::{Done, MilestoneArgs};
 use crate::{
-    context::Context,
+    context::{Context, Situation},
     error::{CliError, Result},
     output::note,
 };
@@ -25,11 +25,10 @@ pub struct AcceptArgs {
 
 pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset, now } = &situation;
     let keypair = context.keypair()?;
-    let party = escrow.state.party(&keypair.pubkey())?;
-    let asset = context.asset_of(&escrow).await?;
-    let now = context.client.now().await?;
+    let party = escrow.state.party(&keypair.pubkey()).map_err(situation.refused(None))?;
     let proposal = escrow.state.slot(party.other()).proposal()?;
     let Some(index) = proposal.milestone() else {
         return Err(CliError::Usage(format!("the other party of escrow {address} has no open proposal")));
@@ -41,15 +40,15 @@ pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
     if let Some(wanted) = args.seller_amount {
         let wanted = asset.parse(&wanted)?;
         if !matches!(proposal, Proposal::Split { to_seller, .. } if to_seller == wanted) {
-            let proposed = asset.proposal(&proposal, now);
+            let proposed = asset.proposal(&proposal, *now);
             return Err(CliError::Usage(format!("what is proposed is to {proposed}: not accepted")));
         }
     }
     // What the program would refuse, before anything is sent.
     let mut milestone = *escrow.milestone(index)?;
-    ({ escrow.state }).accept(party, proposal, &mut milestone, now)?;
-    note(format_args!("accepting to {}", asset.proposal(&proposal, now)));
+    ({ escrow.state }).accept(party, proposal, &mut milestone, *now).map_err(situation.refused(Some(index)))?;
+    note(format_args!("accepting to {}", asset.proposal(&proposal, *now)));
     let confirmed = context.send(&[instruction::accept(address, keypair.pubkey(), proposal)], &keypair).await?;
-    let done = format!("accepted on escrow {address}: to {}", asset.proposal(&proposal, now));
+    let done = format!("accepted on escrow {address}: to {}", asset.proposal(&proposal, *now));
     Done::new(context, done, confirmed, &address).await
 }

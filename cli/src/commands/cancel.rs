@@ -6,7 +6,10 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::Done;
-use crate::{context::Context, error::Result};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+};
 
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
@@ -17,16 +20,16 @@ pub struct CancelArgs {
 
 pub async fn run(context: &Context, args: CancelArgs) -> Result<Done> {
     let address = args.escrow;
-    let escrow = context.client.escrow(&address).await?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset: _, now } = &situation;
     let keypair = context.keypair()?;
-    let now = context.client.now().await?;
     let mut instructions = Vec::new();
     let (done, surplus) = if escrow.is_funded() {
-        escrow.state.check_cancel_funded(&keypair.pubkey(), now)?;
+        escrow.state.check_cancel_funded(&keypair.pubkey(), *now).map_err(situation.refused(None))?;
         (format!("cancelled escrow {address}: all that remained is the buyer's again, to be withdrawn"), false)
     } else {
-        escrow.state.check_cancel_unfunded(&keypair.pubkey(), now)?;
-        let surplus = context.client.surplus(&escrow).await? > 0;
+        escrow.state.check_cancel_unfunded(&keypair.pubkey(), *now).map_err(situation.refused(None))?;
+        let surplus = context.client.surplus(escrow).await? > 0;
         if surplus {
             let state = &escrow.state;
             let (payer, buyer) = (keypair.pubkey(), state.buyer);
@@ -39,7 +42,7 @@ pub async fn run(context: &Context, args: CancelArgs) -> Result<Done> {
         }
         (format!("closed the unfunded escrow {address}; the rent is back at {}", escrow.state.rent_payer), surplus)
     };
-    instructions.push(instruction::cancel(&escrow, keypair.pubkey(), surplus));
+    instructions.push(instruction::cancel(escrow, keypair.pubkey(), surplus));
     let confirmed = context.send(&instructions, &keypair).await?;
     Done::new(context, done, confirmed, &address).await
 }

@@ -6,7 +6,11 @@ use clap::Args;
 use escrow_client::instruction;
 
 use super::{Done, MilestoneArgs};
-use crate::{context::Context, error::Result, parse};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+    parse,
+};
 
 /// Arguments of `claim`.
 #[derive(Debug, Args)]
@@ -21,13 +25,12 @@ pub struct ClaimArgs {
 
 pub async fn run(context: &Context, args: ClaimArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
-    let (index, milestone) = args.milestone.find(&escrow)?;
-    let asset = context.asset_of(&escrow).await?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset, now } = &situation;
+    let (index, milestone) = args.milestone.find(escrow)?;
     let secret = parse::secret_file(&args.secret)?;
     // What the program would refuse, before anything is sent: a wrong secret, above all, must not become public.
-    let now = context.client.now().await?;
-    let moved = { escrow.state }.claim(&mut { *milestone }, &secret, now)?;
+    let moved = { escrow.state }.claim(&mut { *milestone }, &secret, *now).map_err(situation.refused(Some(index)))?;
     let keypair = context.keypair()?;
     let confirmed = context.send(&[instruction::claim(address, index, secret)], &keypair).await?;
     let done = format!(

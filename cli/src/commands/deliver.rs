@@ -7,7 +7,12 @@ use escrow_client::instruction;
 use solana_signer::Signer;
 
 use super::{Done, MilestoneArgs};
-use crate::{context::Context, error::Result, parse, view::Time};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+    parse,
+    view::Time,
+};
 
 /// Arguments of `deliver`.
 #[derive(Debug, Args)]
@@ -26,19 +31,19 @@ pub struct DeliverArgs {
 
 pub async fn run(context: &Context, args: DeliverArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
-    let (index, milestone) = args.milestone.find(&escrow)?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset: _, now } = &situation;
+    let (index, milestone) = args.milestone.find(escrow)?;
     let role = if *escrow.state.deliverer() == escrow.state.seller { "the seller" } else { "the attester" };
     let keypair = context.keypair_of(escrow.state.deliverer(), role)?;
-    let now = context.client.now().await?;
     let mut after = *milestone;
-    escrow.state.deliver(&mut after, now)?;
+    escrow.state.deliver(&mut after, *now).map_err(situation.refused(Some(index)))?;
     let evidence = parse::file_or_hash(args.evidence.as_deref(), args.evidence_hash)?;
     let confirmed = context.send(&[instruction::deliver(address, keypair.pubkey(), index, evidence)], &keypair).await?;
     let done = format!(
         "delivered milestone {} of escrow {address}; the buyer may dispute it until {}",
         index.saturating_add(1),
-        Time::new(after.deadline, now)
+        Time::new(after.deadline, *now)
     );
     Done::new(context, done, confirmed, &address).await
 }

@@ -6,7 +6,12 @@ use clap::Args;
 use escrow_client::instruction;
 
 use super::{Done, MilestoneArgs};
-use crate::{context::Context, error::Result, parse, view::Time};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+    parse,
+    view::Time,
+};
 
 /// Arguments of `dispute`.
 #[derive(Debug, Args)]
@@ -25,19 +30,19 @@ pub struct DisputeArgs {
 
 pub async fn run(context: &Context, args: DisputeArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
-    let (index, milestone) = args.milestone.find(&escrow)?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset: _, now } = &situation;
+    let (index, milestone) = args.milestone.find(escrow)?;
     context.keypair_of(&escrow.state.buyer, "the buyer")?;
-    let now = context.client.now().await?;
     let mut after = *milestone;
-    escrow.state.dispute(&mut after, now)?;
+    escrow.state.dispute(&mut after, *now).map_err(situation.refused(Some(index)))?;
     let reason = parse::file_or_hash(args.reason.as_deref(), args.reason_hash)?;
     let keypair = context.keypair()?;
     let confirmed = context.send(&[instruction::dispute(address, escrow.state.buyer, index, reason)], &keypair).await?;
     let done = format!(
         "disputed milestone {} of escrow {address}; it is to be ruled or agreed on until {}",
         index.saturating_add(1),
-        Time::new(after.deadline, now)
+        Time::new(after.deadline, *now)
     );
     Done::new(context, done, confirmed, &address).await
 }

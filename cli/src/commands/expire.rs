@@ -4,7 +4,10 @@ use clap::Args;
 use escrow_client::instruction;
 
 use super::{Done, MilestoneArgs};
-use crate::{context::Context, error::Result};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+};
 
 /// Arguments of `expire`.
 #[derive(Debug, Args)]
@@ -15,12 +18,11 @@ pub struct ExpireArgs {
 
 pub async fn run(context: &Context, args: ExpireArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
-    let (index, milestone) = args.milestone.find(&escrow)?;
-    let asset = context.asset_of(&escrow).await?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset, now } = &situation;
+    let (index, milestone) = args.milestone.find(escrow)?;
     // What the program would refuse, before anything is sent.
-    let now = context.client.now().await?;
-    let moved = { escrow.state }.expire(&mut { *milestone }, now)?;
+    let moved = { escrow.state }.expire(&mut { *milestone }, *now).map_err(situation.refused(Some(index)))?;
     let keypair = context.keypair()?;
     let confirmed = context.send(&[instruction::expire(address, index)], &keypair).await?;
     let done = format!(

@@ -6,7 +6,7 @@ use solana_signer::Signer;
 
 use super::{Done, MilestoneArgs};
 use crate::{
-    context::Context,
+    context::{Context, Situation},
     error::{CliError, Result},
     parse::{self, Moment},
     view::Time,
@@ -42,16 +42,15 @@ pub struct ProposeArgs {
 
 pub async fn run(context: &Context, args: ProposeArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset, now } = &situation;
     let keypair = context.keypair()?;
-    let party = escrow.state.party(&keypair.pubkey())?;
-    let asset = context.asset_of(&escrow).await?;
-    let now = context.client.now().await?;
-    let expires_at = args.expires.at(now);
+    let party = escrow.state.party(&keypair.pubkey()).map_err(situation.refused(None))?;
+    let expires_at = args.expires.at(*now);
     let (proposal, milestone) = if args.withdraw {
         (Proposal::Withdrawn, None)
     } else {
-        let (index, milestone) = args.milestone.find(&escrow)?;
+        let (index, milestone) = args.milestone.find(escrow)?;
         let proposal = match (args.seller_amount, args.deliver_by) {
             (Some(amount), _) => Proposal::Split {
                 milestone: index,
@@ -60,21 +59,21 @@ pub async fn run(context: &Context, args: ProposeArgs) -> Result<Done> {
                 expires_at,
             },
             (None, Some(deliver_by)) => {
-                Proposal::Extension { milestone: index, deliver_by: deliver_by.at(now), expires_at }
+                Proposal::Extension { milestone: index, deliver_by: deliver_by.at(*now), expires_at }
             }
             (None, None) => return Err(CliError::Usage("nothing is proposed".to_owned())),
         };
         (proposal, Some(milestone))
     };
     // What the program would refuse, before anything is sent.
-    ({ escrow.state }).propose(party, proposal, milestone, now)?;
+    ({ escrow.state }).propose(party, proposal, milestone, *now).map_err(situation.refused(proposal.milestone()))?;
     let confirmed = context.send(&[instruction::propose(address, keypair.pubkey(), proposal)], &keypair).await?;
     let done = match proposal {
         Proposal::Withdrawn => format!("took back the proposal on escrow {address}"),
         _ => format!(
             "proposed to {}; the other party may accept until {}",
-            asset.proposal(&proposal, now),
-            Time::new(expires_at, now)
+            asset.proposal(&proposal, *now),
+            Time::new(expires_at, *now)
         ),
     };
     Done::new(context, done, confirmed, &address).await

@@ -4,7 +4,10 @@ use clap::Args;
 use escrow_client::instruction;
 
 use super::{Done, MilestoneArgs};
-use crate::{context::Context, error::Result};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+};
 
 /// Arguments of `refund`.
 #[derive(Debug, Args)]
@@ -19,14 +22,14 @@ pub struct RefundArgs {
 
 pub async fn run(context: &Context, args: RefundArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
-    let (index, milestone) = args.milestone.find(&escrow)?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset, now: _ } = &situation;
+    let (index, milestone) = args.milestone.find(escrow)?;
     let keypair = context.keypair_of(&escrow.state.seller, "the seller")?;
-    let asset = context.asset_of(&escrow).await?;
     let remaining = milestone.remaining;
     let amount = args.amount.map_or(Ok(remaining), |text| asset.parse(&text))?;
     // What the program would refuse, before anything is sent.
-    ({ escrow.state }).refund(&mut { *milestone }, amount, remaining)?;
+    ({ escrow.state }).refund(&mut { *milestone }, amount, remaining).map_err(situation.refused(Some(index)))?;
     let instruction = instruction::refund(address, escrow.state.seller, index, amount, remaining);
     let confirmed = context.send(&[instruction], &keypair).await?;
     let done = format!(

@@ -4,7 +4,10 @@ use clap::Args;
 use escrow_client::instruction;
 
 use super::{Done, MilestoneArgs};
-use crate::{context::Context, error::Result};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+};
 
 /// Arguments of `release`.
 #[derive(Debug, Args)]
@@ -19,14 +22,15 @@ pub struct ReleaseArgs {
 
 pub async fn run(context: &Context, args: ReleaseArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
-    let (index, milestone) = args.milestone.find(&escrow)?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset, now: _ } = &situation;
+    let (index, milestone) = args.milestone.find(escrow)?;
     let keypair = context.keypair_of(&escrow.state.buyer, "the buyer")?;
-    let asset = context.asset_of(&escrow).await?;
     let remaining = milestone.remaining;
     let amount = args.amount.map_or(Ok(remaining), |text| asset.parse(&text))?;
     // What the program would refuse, before anything is sent.
-    let moved = { escrow.state }.release(&mut { *milestone }, amount, remaining)?;
+    let moved =
+        { escrow.state }.release(&mut { *milestone }, amount, remaining).map_err(situation.refused(Some(index)))?;
     let instruction = instruction::release(address, escrow.state.buyer, index, amount, remaining);
     let confirmed = context.send(&[instruction], &keypair).await?;
     let mut done = format!(

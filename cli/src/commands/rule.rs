@@ -6,7 +6,11 @@ use clap::Args;
 use escrow_client::instruction;
 
 use super::{Done, MilestoneArgs};
-use crate::{context::Context, error::Result, parse};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+    parse,
+};
 
 /// Arguments of `rule`.
 #[derive(Debug, Args)]
@@ -29,13 +33,13 @@ pub struct RuleArgs {
 
 pub async fn run(context: &Context, args: RuleArgs) -> Result<Done> {
     let address = args.milestone.escrow;
-    let escrow = context.client.escrow(&address).await?;
-    let (index, milestone) = args.milestone.find(&escrow)?;
+    let situation = context.situation(&address).await?;
+    let Situation { escrow, asset, now } = &situation;
+    let (index, milestone) = args.milestone.find(escrow)?;
     let keypair = context.keypair_of(&escrow.state.arbiter, "the arbiter")?;
-    let asset = context.asset_of(&escrow).await?;
-    let now = context.client.now().await?;
     // What the program would refuse, before anything is sent.
-    let moved = { escrow.state }.rule(&mut { *milestone }, args.seller_share, now)?;
+    let moved =
+        { escrow.state }.rule(&mut { *milestone }, args.seller_share, *now).map_err(situation.refused(Some(index)))?;
     let rationale = parse::file_or_hash(args.rationale.as_deref(), args.rationale_hash)?;
     let instruction = instruction::rule(address, escrow.state.arbiter, index, args.seller_share, rationale);
     let confirmed = context.send(&[instruction], &keypair).await?;

@@ -3,7 +3,11 @@
 use clap::Args;
 use solana_pubkey::Pubkey;
 
-use crate::{context::Context, error::Result, view::EscrowView};
+use crate::{
+    context::{Context, Situation},
+    error::Result,
+    view::EscrowView,
+};
 
 /// Arguments of `show`.
 #[derive(Debug, Args)]
@@ -13,7 +17,6 @@ pub struct ShowArgs {
 }
 
 pub async fn run(context: &Context, args: ShowArgs) -> Result<EscrowView> {
-    let escrow = context.client.escrow(&args.escrow).await?;
-    let asset = context.asset_of(&escrow).await?;
-    EscrowView::new(&escrow, &asset, context.client.now().await?)
+    let Situation { escrow, asset, now } = context.situation(&args.escrow).await?;
+    EscrowView::new(&escrow, &asset, now)
 }
