@@ -192,6 +192,7 @@ impl World {
     // Sending --------------------------------------------------------------------------------------------------------
 
     /// Executes a transaction. A request may be repeated: each transaction is a new one.
+    #[expect(clippy::result_large_err, reason = "litesvm's own result")]
     pub fn send(
         &mut self,
         instructions: &[Instruction],
@@ -269,9 +270,9 @@ impl World {
 
     /// From now on [`World::mint`] is a new token of SPL Token; its whole `supply` belongs to the buyer, and those who
     /// are paid have accounts for it.
-    pub fn use_new_mint(&mut self, supply: u64) {
+    pub fn use_new_mint(&mut self, supply: u64, freeze_authority: Option<&Pubkey>) {
         let mint = keypair(11);
-        self.create_mint(&mint, TOKEN, 6, None);
+        self.create_mint(&mint, TOKEN, 6, freeze_authority);
         self.mint = mint.pubkey();
         for person in [3, 4, 5, 7] {
             self.create_token_account(&keypair(person).pubkey(), &mint.pubkey(), &TOKEN);

@@ -4,6 +4,7 @@
 //! error.
 
 mod build_program;
+mod idl;
 mod process;
 mod workspace;
 
@@ -24,6 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     BuildProgram(build_program::Args),
+    Idl(idl::Args),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     }
     let result = Workspace::find().and_then(|workspace| match Cli::parse().command {
         Command::BuildProgram(args) => build_program::run(&workspace, &args),
+        Command::Idl(args) => idl::run(&workspace, &args),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,6 +20,8 @@ use anchor_lang::prelude::*;
 pub mod entrypoint;
 pub mod error;
 pub mod event;
+#[cfg(all(test, feature = "idl-build"))]
+mod idl;
 pub mod instructions;
 pub mod state;
 pub mod token;
@@ -32,9 +34,11 @@ use state::{Proposal, Recipient, Terms};
 declare_id!("EsciU43x1AtsEzNfxzZprrTYtrUA7ikpy1x8Q8BEXeAH");
 
 /// First seed of an escrow's address; the hash of its terms is the second.
+#[constant]
 pub const ESCROW_SEED: &[u8] = b"escrow";
 
 /// First seed of a vault's address; the escrow's address is the second.
+#[constant]
 pub const VAULT_SEED: &[u8] = b"vault";
 
 #[program]

@@ -6,7 +6,9 @@ use anchor_lang::{
     address_eq,
     pinocchio::cpi::{Seed, Signer as CpiSigner, get_return_data},
     prelude::*,
+    sha256,
 };
+use bytemuck::{Pod, Zeroable, bytes_of};
 use pinocchio_token::instructions::{CloseAccount, GetAccountDataSize, InitializeAccount3, TransferChecked};
 
 use crate::{
@@ -90,23 +92,35 @@ pub fn check_destination(
     Ok(())
 }
 
+/// What is hashed into the address of an associated token account.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct AssociatedSeeds {
+    owner: Address,
+    token_program: Address,
+    mint: Address,
+    bump: u8,
+    program: Address,
+    marker: [u8; 21],
+}
+
 /// Whether `address` is the associated token account of `owner`.
 ///
 /// Compares hashes from bump 255 down and does not look for the first one off the curve: at any other of these
 /// addresses there cannot be a token account, since only the associated-token program signs for them and only for the
 /// first.
 fn is_associated(address: &Address, owner: &Address, token_program: &Address, mint: &Address) -> bool {
-    const MARKER: &[u8] = b"ProgramDerivedAddress";
+    let mut seeds = AssociatedSeeds {
+        owner: *owner,
+        token_program: *token_program,
+        mint: *mint,
+        bump: 0,
+        program: ASSOCIATED_TOKEN_PROGRAM_ID,
+        marker: *b"ProgramDerivedAddress",
+    };
     (0..=u8::MAX).rev().any(|bump| {
-        let hash = anchor_lang::solana_program::hash::hashv(&[
-            owner.as_array(),
-            token_program.as_array(),
-            mint.as_array(),
-            &[bump],
-            ASSOCIATED_TOKEN_PROGRAM_ID.as_array(),
-            MARKER,
-        ]);
-        address_eq(address, &Address::new_from_array(hash.to_bytes()))
+        seeds.bump = bump;
+        address_eq(address, &sha256(bytes_of(&seeds)).into())
     })
 }
 
@@ -173,20 +187,20 @@ pub fn close_vault(
 }
 
 /// The seeds with which the program signs for an escrow.
-pub struct EscrowSeeds {
-    terms_hash: [u8; 32],
+pub struct EscrowSeeds<'a> {
+    terms_hash: &'a [u8; 32],
     bump: [u8; 1],
 }
 
-impl From<&Escrow> for EscrowSeeds {
-    fn from(escrow: &Escrow) -> Self {
-        Self { terms_hash: escrow.terms_hash, bump: [escrow.bump] }
+impl<'a> From<&'a Escrow> for EscrowSeeds<'a> {
+    fn from(escrow: &'a Escrow) -> Self {
+        Self { terms_hash: &escrow.terms_hash, bump: [escrow.bump] }
     }
 }
 
-impl EscrowSeeds {
+impl EscrowSeeds<'_> {
     fn sign(&self, invoke: impl FnOnce(CpiSigner<'_, '_>) -> Result<()>) -> Result<()> {
-        let seeds = [Seed::from(crate::ESCROW_SEED), Seed::from(&self.terms_hash), Seed::from(&self.bump)];
+        let seeds = [Seed::from(crate::ESCROW_SEED), Seed::from(self.terms_hash), Seed::from(&self.bump)];
         invoke(CpiSigner::from(&seeds))
     }
 }

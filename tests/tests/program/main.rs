@@ -1,3 +1,22 @@
 //! The program's committed bytecode in LiteSVM, with the token programs that it ships.
 
+mod accounts;
+mod cancel;
+mod claim;
+mod close;
+mod create;
+mod deliver;
+mod dispute;
+mod encoding;
+mod errors;
+mod expire;
+mod fund;
+mod ledger;
 mod lifecycle;
+mod propose;
+mod release;
+mod roles;
+mod support;
+mod time;
+mod tokens;
+mod withdraw;

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::record::Record;
-use super::{Arch, Built, OPT_LEVEL, Toolchain, profile, wrapper};
+use super::{Arch, Built, OPT_LEVEL, Program, Toolchain, profile, wrapper};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -18,25 +18,40 @@ pub fn is_installed() -> bool {
     process::find(PROGRAM).is_some()
 }
 
-pub fn build(workspace: &Workspace, arch: Arch) -> Result<Built> {
+pub fn build(workspace: &Workspace, programs: &[Program], arch: Arch) -> Result<Vec<Built>> {
     // Three lines: its own version, that of the platform tools, and the compiler in them.
     let version = process::output(process::command(PROGRAM).arg("--version"))?;
     let mut version = version.lines();
     let mut line = || version.next().unwrap_or("unknown").trim().to_owned();
     let (own, tools, compiler) = (line(), line(), line());
+    programs
+        .iter()
+        .map(|program| {
+            eprintln!("Building {} with {own}, {tools}", program.package);
+            let elf = build_program(workspace, program, arch)?;
+            let record = Record::new([
+                ("toolchain", Toolchain::CargoBuildSbf.name().to_owned()),
+                ("compiler", format!("{compiler}, {tools}, {own}")),
+                ("arch", arch.to_string()),
+                ("opt-level", OPT_LEVEL.to_owned()),
+            ]);
+            Ok(Built { elf, record })
+        })
+        .collect()
+}
 
+fn build_program(workspace: &Workspace, program: &Program, arch: Arch) -> Result<Vec<u8>> {
     let target = workspace.target.join("sbf/cargo-build-sbf");
     let out = target.join("out");
     // A stale program must not pass for the new one.
-    let program = out.join("escrow.so");
-    if program.exists() {
-        fs::remove_file(&program).with_context(|| format!("cannot remove {}", program.display()))?;
+    let elf = out.join(program.name).with_extension("so");
+    if elf.exists() {
+        fs::remove_file(&elf).with_context(|| format!("cannot remove {}", elf.display()))?;
     }
-    eprintln!("Building the program with {own}, {tools}");
     let mut command = process::command(PROGRAM);
     command
         .arg("--manifest-path")
-        .arg(workspace.root.join("programs/escrow/Cargo.toml"))
+        .arg(workspace.root.join(program.folder).join("Cargo.toml"))
         .arg("--arch")
         .arg(arch.to_string())
         .arg("--sbf-out-dir")
@@ -47,13 +62,5 @@ pub fn build(workspace: &Workspace, arch: Arch) -> Result<Built> {
         .env("CARGO_TARGET_DIR", &target);
     wrapper::install(&mut command)?;
     process::run(&mut command)?;
-
-    let elf = fs::read(&program).with_context(|| format!("cargo build-sbf left no {}", program.display()))?;
-    let record = Record::new([
-        ("toolchain", Toolchain::CargoBuildSbf.name().to_owned()),
-        ("compiler", format!("{compiler}, {tools}, {own}")),
-        ("arch", arch.to_string()),
-        ("opt-level", OPT_LEVEL.to_owned()),
-    ]);
-    Ok(Built { elf, record })
+    fs::read(&elf).with_context(|| format!("cargo build-sbf left no {}", elf.display()))
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::record::Record;
-use super::{Arch, Built, OPT_LEVEL, Toolchain, profile, wrapper};
+use super::{Arch, Built, OPT_LEVEL, Program, Toolchain, profile, wrapper};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -145,27 +145,32 @@ fn install() -> Result<()> {
     process::run(apt().args(["install", "--yes", "--no-install-recommends", "--no-remove"]).args(PACKAGES))
 }
 
-pub fn build(workspace: &Workspace, tools: &Tools, arch: Arch) -> Result<Built> {
+pub fn build(workspace: &Workspace, tools: &Tools, programs: &[Program], arch: Arch) -> Result<Vec<Built>> {
     let linker = build_linker(workspace)?;
-    let program = build_program(workspace, tools, &linker, arch)?;
-    let elf = fs::read(&program).with_context(|| format!("the build left no {}", program.display()))?;
     let lock = workspace.root.join("linker/Cargo.lock");
     let lock = fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
     let version = |package| {
         let version = locked_version(&lock, package).context("not in linker/Cargo.lock");
         anyhow::Ok(format!("{package} {}", version.context(package)?))
     };
-    let record = Record::new([
-        ("toolchain", Toolchain::Debian.name().to_owned()),
-        ("compiler", tools.rustc.clone()),
-        ("host", tools.host.clone()),
-        ("packages", tools.packages.clone()),
-        ("llvm", tools.llvm.clone()),
-        ("linker", format!("sbf-link with {}, {}", version("bpf-linker")?, version("sbpf-linker")?)),
-        ("arch", arch.to_string()),
-        ("opt-level", OPT_LEVEL.to_owned()),
-    ]);
-    Ok(Built { elf, record })
+    let linker_version = format!("sbf-link with {}, {}", version("bpf-linker")?, version("sbpf-linker")?);
+    programs
+        .iter()
+        .map(|program| {
+            let elf = build_program(workspace, tools, &linker, program, arch)?;
+            let record = Record::new([
+                ("toolchain", Toolchain::Debian.name().to_owned()),
+                ("compiler", tools.rustc.clone()),
+                ("host", tools.host.clone()),
+                ("packages", tools.packages.clone()),
+                ("llvm", tools.llvm.clone()),
+                ("linker", linker_version.clone()),
+                ("arch", arch.to_string()),
+                ("opt-level", OPT_LEVEL.to_owned()),
+            ]);
+            Ok(Built { elf, record })
+        })
+        .collect()
 }
 
 fn build_linker(workspace: &Workspace) -> Result<PathBuf> {
@@ -182,8 +187,15 @@ fn build_linker(workspace: &Workspace) -> Result<PathBuf> {
     Ok(target.join("release/sbf-link"))
 }
 
-fn build_program(workspace: &Workspace, tools: &Tools, linker: &Path, arch: Arch) -> Result<PathBuf> {
-    eprintln!("Building the program for SBPF {arch} with {}", tools.rustc);
+fn build_program(
+    workspace: &Workspace,
+    tools: &Tools,
+    linker: &Path,
+    program: &Program,
+    arch: Arch,
+) -> Result<Vec<u8>> {
+    let package = program.package;
+    eprintln!("Building {package} for SBPF {arch} with {}", tools.rustc);
     let target = workspace.target.join("sbf");
     let spec = target.join(wrapper::TARGET).with_extension("json");
     fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
@@ -191,8 +203,9 @@ fn build_program(workspace: &Workspace, tools: &Tools, linker: &Path, arch: Arch
 
     // cargo does not know when the linker has changed. Without its results, it links again.
     let release = target.join(wrapper::TARGET).join("release");
-    let program = release.join("libescrow.so");
-    for file in [&program, &release.join("deps/libescrow.so")] {
+    let name = format!("lib{}.so", program.name);
+    let elf = release.join(&name);
+    for file in [&elf, &release.join("deps").join(&name)] {
         if file.exists() {
             fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
@@ -216,7 +229,7 @@ fn build_program(workspace: &Workspace, tools: &Tools, linker: &Path, arch: Arch
     ];
     let mut command = cargo();
     command
-        .args(["build", "--release", "--locked", "--package", "escrow", "--lib", "--manifest-path"])
+        .args(["build", "--release", "--locked", "--package", package, "--lib", "--manifest-path"])
         .arg(workspace.root.join("Cargo.toml"))
         .arg("--target")
         .arg(&spec)
@@ -229,7 +242,7 @@ fn build_program(workspace: &Workspace, tools: &Tools, linker: &Path, arch: Arch
         .current_dir(&workspace.root);
     wrapper::install(&mut command)?;
     process::run(&mut command)?;
-    Ok(program)
+    fs::read(&elf).with_context(|| format!("the build left no {}", elf.display()))
 }
 
 /// Debian's cargo, with Debian's compiler.

@@ -1,8 +1,9 @@
-//! `cargo xtask build-program`: builds the program for SBF, the virtual machine of Solana.
+//! `cargo xtask build-program`: builds the program, and the one that its tests need, for SBF, the virtual machine of
+//! Solana.
 //!
 //! Two roads lead there: [`agave`], with Solana's own compiler, and [`debian`], with Debian's and this project's linker,
-//! for machines where Solana's cannot be installed. The result is committed, with a note of what it was built with, so
-//! that using and testing the program need neither; `--check` rebuilds and compares.
+//! for machines where Solana's cannot be installed. The results are committed, with a note of what they were built with,
+//! so that using and testing the program need neither; `--check` rebuilds and compares.
 
 mod agave;
 mod debian;
@@ -20,7 +21,7 @@ use sha2::{Digest, Sha256};
 use self::record::Record;
 use crate::workspace::Workspace;
 
-/// Build the program for SBF, into programs/escrow/elf
+/// Build the programs for SBF, into programs/escrow/elf and tests/programs/vault/elf
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The compiler to use
@@ -31,7 +32,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     arch: Arch,
 
-    /// Change nothing: rebuild, and fail if the committed program differs under the same compiler
+    /// Change nothing: rebuild, and fail if a committed program differs under the same compiler
     #[arg(long)]
     check: bool,
 
@@ -42,7 +43,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum ToolchainChoice {
-    /// cargo-build-sbf where it is installed, else debian; with --check, rather the one that the committed program has
+    /// cargo-build-sbf where it is installed, else debian; with --check, rather the one that the committed programs have
     #[default]
     Auto,
     /// Solana's own
@@ -114,6 +115,23 @@ fn profile() -> Vec<String> {
     .collect()
 }
 
+/// A program that is built here.
+struct Program {
+    /// The package's name.
+    package: &'static str,
+    /// Its folder, in the project. The result goes to its `elf`.
+    folder: &'static str,
+    /// The name of its crate, and of the result.
+    name: &'static str,
+}
+
+/// All of them, each optimised alike.
+const PROGRAMS: [Program; 2] = [
+    Program { package: "escrow", folder: "programs/escrow", name: "escrow" },
+    // Signs for the tests as a multisig would.
+    Program { package: "test-vault", folder: "tests/programs/vault", name: "test_vault" },
+];
+
 /// A built program.
 struct Built {
     elf: Vec<u8>,
@@ -128,27 +146,28 @@ struct Committed {
 }
 
 impl Committed {
-    fn new(workspace: &Workspace) -> Self {
-        let elf = workspace.root.join("programs/escrow/elf/escrow.so");
+    fn new(workspace: &Workspace, program: &Program) -> Self {
+        let elf = workspace.root.join(program.folder).join("elf").join(program.name).with_extension("so");
         Self { sha256: elf.with_extension("so.sha256"), record: elf.with_extension("so.compiler"), elf }
     }
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    let committed = Committed::new(workspace);
-    let toolchain = choose(args, &committed)?;
-    let built = match toolchain {
-        Toolchain::CargoBuildSbf => agave::build(workspace, args.arch)?,
-        Toolchain::Debian => {
-            let tools = debian::Tools::find(args.install)?;
-            debian::build(workspace, &tools, args.arch)?
-        }
+    let built = match choose(workspace, args)? {
+        Toolchain::CargoBuildSbf => agave::build(workspace, &PROGRAMS, args.arch)?,
+        Toolchain::Debian => debian::build(workspace, &debian::Tools::find(args.install)?, &PROGRAMS, args.arch)?,
     };
-    inspect(workspace, &built.elf, args.arch)?;
-    if args.check { check(workspace, &committed, &built) } else { write(workspace, &committed, &built) }
+    for (program, built) in PROGRAMS.iter().zip(&built) {
+        inspect(workspace, program, &built.elf, args.arch)?;
+    }
+    for (program, built) in PROGRAMS.iter().zip(&built) {
+        let committed = Committed::new(workspace, program);
+        if args.check { check(workspace, program, &committed, built)? } else { write(workspace, &committed, built)? }
+    }
+    Ok(())
 }
 
-fn choose(args: &Args, committed: &Committed) -> Result<Toolchain> {
+fn choose(workspace: &Workspace, args: &Args) -> Result<Toolchain> {
     let solana = agave::is_installed();
     match args.toolchain {
         ToolchainChoice::Debian => return Ok(Toolchain::Debian),
@@ -160,20 +179,23 @@ fn choose(args: &Args, committed: &Committed) -> Result<Toolchain> {
     }
     // Only a program built the same way can be compared.
     if args.check && (args.install || debian::is_installed()) {
-        let record = Record::read(&committed.record)?;
-        if record.get("toolchain") == Some(Toolchain::Debian.name()) {
-            return Ok(Toolchain::Debian);
+        for program in &PROGRAMS {
+            let record = Record::read(&Committed::new(workspace, program).record)?;
+            if record.get("toolchain") == Some(Toolchain::Debian.name()) {
+                return Ok(Toolchain::Debian);
+            }
         }
     }
     Ok(if solana { Toolchain::CargoBuildSbf } else { Toolchain::Debian })
 }
 
 /// Refuses a program that cannot be meant.
-fn inspect(workspace: &Workspace, elf: &[u8], arch: Arch) -> Result<()> {
+fn inspect(workspace: &Workspace, program: &Program, elf: &[u8], arch: Arch) -> Result<()> {
     ensure!(
         elf.starts_with(b"\x7fELF"),
-        "the linker wrote no program ({} bytes); is `no-entrypoint` a default feature of the package escrow?",
-        elf.len()
+        "the linker wrote no program ({} bytes); has the package {} no entrypoint by default?",
+        elf.len(),
+        program.package
     );
     let flags = elf.get(48..52).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
     ensure!(
@@ -209,7 +231,7 @@ fn write(workspace: &Workspace, committed: &Committed, built: &Built) -> Result<
     Ok(())
 }
 
-fn check(workspace: &Workspace, committed: &Committed, built: &Built) -> Result<()> {
+fn check(workspace: &Workspace, program: &Program, committed: &Committed, built: &Built) -> Result<()> {
     let path = workspace.relative(&committed.elf);
     let elf = fs::read(&committed.elf)
         .with_context(|| format!("cannot read {path}; `cargo xtask build-program` makes it, and it is committed"))?;
@@ -228,7 +250,8 @@ fn check(workspace: &Workspace, committed: &Committed, built: &Built) -> Result<
         }
         Comparison::Different => bail!(
             "{path} is not what the source gives under the same compiler\n  committed  sha256 {was}\n  \
-             rebuilt    sha256 {is}\nRun `cargo xtask build-program` and commit programs/escrow/elf."
+             rebuilt    sha256 {is}\nRun `cargo xtask build-program` and commit {}/elf.",
+            program.folder
         ),
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What a program was built with: `escrow.so.compiler`, for people and for `--check`.
+//! What a program was built with: `escrow.so.compiler` and the like, for people and for `--check`.
 
 use std::fmt;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-const TITLE: &str = "# What escrow.so was built with. Written by `cargo xtask build-program`.";
+const TITLE: &str = "# What this program was built with. Written by `cargo xtask build-program`.";
 
 /// What is the machine's rather than the project's. Where these are the same, the bytes must be too.
 const MACHINE: [&str; 5] = ["toolchain", "compiler", "host", "packages", "llvm"];

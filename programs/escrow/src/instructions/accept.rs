@@ -29,12 +29,7 @@ impl Accept {
             let moved = escrow.accept(party, proposal, milestone, now)?;
             Ok((moved, milestone.deadline))
         })?;
-        event::log(Accepted {
-            escrow: *escrow.address(),
-            acceptor: *acceptor.address(),
-            decided: Decided::new(milestone, moved),
-            deadline,
-        });
+        event::log(Accepted { escrow: *escrow.address(), decided: Decided::new(milestone, moved), deadline });
         Ok(())
     }
 }

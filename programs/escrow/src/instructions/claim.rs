@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 
 use super::{EscrowAccount, decide, now};
-use crate::event::{self, Claimed, Decided};
+use crate::event::{self, Claimed};
 
 /// Accounts of `claim`. Anyone may call it: the money goes to the seller.
 #[derive(Accounts)]
@@ -18,7 +18,7 @@ impl Claim {
         let escrow = &mut ctx.accounts.escrow;
         let now = now()?;
         let moved = decide(escrow, milestone, |escrow, milestone| escrow.claim(milestone, &secret, now))?;
-        event::log(Claimed { escrow: *escrow.address(), secret, decided: Decided::new(milestone, moved) });
+        event::log(Claimed { escrow: *escrow.address(), to_seller: moved.seller, fee: moved.fee });
         Ok(())
     }
 }

@@ -22,12 +22,20 @@ pub struct Deliver {
 impl Deliver {
     pub(crate) fn handler(ctx: &mut Context<Deliver>, milestone: u8, evidence_hash: [u8; 32]) -> Result<()> {
         let escrow = &mut ctx.accounts.escrow;
+        let mut logged = event::Logged::new(Delivered {
+            escrow: *escrow.address(),
+            evidence_hash,
+            deadline: 0,
+            milestone,
+            reserved: [0; 7],
+        });
         let now = now()?;
         let deadline = decide(escrow, milestone, |escrow, milestone| {
             escrow.deliver(milestone, now)?;
             Ok(milestone.deadline)
         })?;
-        event::log(Delivered { escrow: *escrow.address(), evidence_hash, deadline, milestone, reserved: [0; 7] });
+        logged.event.deadline = deadline;
+        logged.write();
         Ok(())
     }
 }

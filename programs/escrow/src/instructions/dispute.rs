@@ -22,12 +22,20 @@ pub struct Dispute {
 impl Dispute {
     pub(crate) fn handler(ctx: &mut Context<Dispute>, milestone: u8, reason_hash: [u8; 32]) -> Result<()> {
         let escrow = &mut ctx.accounts.escrow;
+        let mut logged = event::Logged::new(Disputed {
+            escrow: *escrow.address(),
+            reason_hash,
+            deadline: 0,
+            milestone,
+            reserved: [0; 7],
+        });
         let now = now()?;
         let deadline = decide(escrow, milestone, |escrow, milestone| {
             escrow.dispute(milestone, now)?;
             Ok(milestone.deadline)
         })?;
-        event::log(Disputed { escrow: *escrow.address(), reason_hash, deadline, milestone, reserved: [0; 7] });
+        logged.event.deadline = deadline;
+        logged.write();
         Ok(())
     }
 }

@@ -1,8 +1,13 @@
 //! `fund`: the buyer pays the whole principal in, once.
 
-use anchor_lang::{AnchorAccount, address_eq, cpi::InstructionAccount, prelude::*, unchecked_invoke_signed_fixed};
+use anchor_lang::{
+    address_eq,
+    cpi::{InstructionAccount, InstructionView},
+    pinocchio::cpi::{CpiAccount, invoke_unchecked},
+    prelude::*,
+};
 
-use super::{EscrowAccount, now, split};
+use super::{EscrowAccount, now, split, view};
 use crate::{
     error::EscrowError,
     event::{self, Funded},
@@ -40,31 +45,28 @@ impl Fund {
         header.invariant(milestones)?;
         let principal = header.ledger.principal;
 
-        match (buyer_token, vault, mint, token_program) {
-            (None, None, None, None) if escrow.is_sol() => transfer_lamports(buyer, escrow, principal)?,
-            (Some(buyer_token), Some(vault), Some(mint), Some(token_program)) if !escrow.is_sol() => {
-                let token_program = token_program.address();
-                require!(address_eq(token_program, &escrow.token_program), EscrowError::TokenProgramMismatch);
-                require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
-                // The issuer's powers, again: they may have grown since the escrow was created.
-                token::read_mint(mint.account(), &escrow.mint, token_program)?.check_accepted(escrow.accepted_risks)?;
-                let source = TokenAccount::read(buyer_token.account(), token_program)?;
-                require!(address_eq(&source.mint, &escrow.mint), EscrowError::TokenAccountMint);
-                // Not checked: who owns `buyer_token`. The token program lets the buyer spend from it, or not.
-                let before = TokenAccount::read(vault.account(), token_program)?.amount;
-                Transfer {
-                    from: buyer_token.account(),
-                    to: vault.account(),
-                    authority: buyer.account(),
-                    mint: mint.account(),
-                    token_program,
-                }
+        let tokens = (view(buyer_token), view(vault), view(mint), view(token_program));
+        if escrow.is_sol() {
+            require!(matches!(tokens, (None, None, None, None)), EscrowError::TokenAccountsUnexpected);
+            transfer_lamports(*buyer.account(), *escrow.account(), principal);
+        } else {
+            let (Some(buyer_token), Some(vault), Some(mint), Some(token_program)) = tokens else {
+                return Err(EscrowError::TokenAccountsMissing.into());
+            };
+            let token_program = token_program.address();
+            require!(address_eq(token_program, &escrow.token_program), EscrowError::TokenProgramMismatch);
+            require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
+            // The issuer's powers, again: they may have grown since the escrow was created.
+            token::read_mint(&mint, &escrow.mint, token_program)?.check_accepted(escrow.accepted_risks)?;
+            let source = TokenAccount::read(&buyer_token, token_program)?;
+            require!(address_eq(&source.mint, &escrow.mint), EscrowError::TokenAccountMint);
+            // Not checked: who owns `buyer_token`. The token program lets the buyer spend from it, or not.
+            let before = TokenAccount::read(&vault, token_program)?.amount;
+            let authority = *buyer.account();
+            Transfer { from: &buyer_token, to: &vault, authority: &authority, mint: &mint, token_program }
                 .invoke(principal, None)?;
-                let after = TokenAccount::read(vault.account(), token_program)?.amount;
-                require!(after.checked_sub(before) == Some(principal), EscrowError::FundingShort);
-            }
-            _ if escrow.is_sol() => return Err(EscrowError::TokenAccountsUnexpected.into()),
-            _ => return Err(EscrowError::TokenAccountsMissing.into()),
+            let after = TokenAccount::read(&vault, token_program)?.amount;
+            require!(after.checked_sub(before) == Some(principal), EscrowError::FundingShort);
         }
 
         event::log(Funded { escrow: *escrow.address(), principal, cooling_off_end: escrow.cooling_off_end()? });
@@ -72,22 +74,19 @@ impl Fund {
     }
 }
 
-/// The system program's transfer. Called by hand because the escrow is borrowed here, which `pinocchio-system` refuses;
-/// a transfer changes lamports only, never the bytes that are borrowed.
-fn transfer_lamports(buyer: &mut Signer, escrow: &mut EscrowAccount, lamports: u64) -> Result<()> {
+/// The system program's transfer. Called by hand because the escrow is borrowed here, which `pinocchio-system` refuses.
+fn transfer_lamports(from: AccountView, to: AccountView, lamports: u64) {
     const TRANSFER: [u8; 4] = 2u32.to_le_bytes();
     let mut data = [0u8; 12];
     if let Some((tag, amount)) = data.split_first_chunk_mut::<4>() {
         *tag = TRANSFER;
         amount.copy_from_slice(&lamports.to_le_bytes());
     }
-    let (from, to) = (*buyer.address(), *escrow.address());
-    unchecked_invoke_signed_fixed(
-        &System::id(),
-        &data,
-        &[InstructionAccount::writable_signer(&from), InstructionAccount::writable(&to)],
-        &[buyer.try_cpi_handle_mut()?.into(), escrow.try_cpi_handle_mut()?.into()],
-        &[],
-    );
-    Ok(())
+    let instruction = InstructionView {
+        program_id: &System::id(),
+        accounts: &[InstructionAccount::writable_signer(from.address()), InstructionAccount::writable(to.address())],
+        data: &data,
+    };
+    // SAFETY: a transfer changes lamports only, never the bytes that are borrowed.
+    unsafe { invoke_unchecked(&instruction, &[CpiAccount::from(&from), CpiAccount::from(&to)]) };
 }

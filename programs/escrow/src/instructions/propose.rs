@@ -28,11 +28,7 @@ impl Propose {
             Some(index) => Some(*escrow.get(usize::from(index)).ok_or(EscrowError::MilestoneMissing)?),
         };
         escrow.propose(party, proposal, milestone.as_ref(), now()?)?;
-        event::log(Proposed {
-            escrow: *escrow.address(),
-            proposer: *proposer.address(),
-            proposal: ProposalSlot::from(proposal),
-        });
+        event::log(Proposed { escrow: *escrow.address(), proposal: ProposalSlot::from(proposal) });
         Ok(())
     }
 }

@@ -27,9 +27,17 @@ impl Rule {
         rationale_hash: [u8; 32],
     ) -> Result<()> {
         let escrow = &mut ctx.accounts.escrow;
+        let mut logged = event::Logged::new(Ruled {
+            escrow: *escrow.address(),
+            rationale_hash,
+            decided: Decided::default(),
+            to_arbiter: 0,
+        });
         let now = now()?;
         let moved = decide(escrow, milestone, |escrow, milestone| escrow.rule(milestone, seller_bps, now))?;
-        event::log(Ruled { escrow: *escrow.address(), rationale_hash, decided: Decided::new(milestone, moved) });
+        logged.event.decided = Decided::new(milestone, moved);
+        logged.event.to_arbiter = moved.arbiter;
+        logged.write();
         Ok(())
     }
 }

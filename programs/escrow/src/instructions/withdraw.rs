@@ -2,7 +2,7 @@
 
 use anchor_lang::{address_eq, prelude::*};
 
-use super::{EscrowAccount, split};
+use super::{EscrowAccount, split, view};
 use crate::{
     error::EscrowError,
     event::{self, Withdrawn},
@@ -39,33 +39,28 @@ impl Withdraw {
         let amount = header.withdraw(role)?;
         header.invariant(milestones)?;
 
-        match (recipient_token, vault, mint, token_program) {
-            (None, None, None, None) if escrow.is_sol() => {
-                // The escrow's own lamports: its rent stays, because only what the ledger owes is ever taken.
-                escrow.sub_lamports(amount)?;
-                recipient.add_lamports(amount)?;
-            }
-            (Some(recipient_token), Some(vault), Some(mint), Some(token_program)) if !escrow.is_sol() => {
-                let token_program = token_program.address();
-                require!(address_eq(token_program, &escrow.token_program), EscrowError::TokenProgramMismatch);
-                require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
-                require!(address_eq(mint.address(), &escrow.mint), EscrowError::MintMismatch);
-                let recipient_signed = recipient.account().is_signer();
-                check_destination(recipient_token.account(), recipient.address(), recipient_signed, escrow)?;
-                Transfer {
-                    from: vault.account(),
-                    to: recipient_token.account(),
-                    authority: escrow.account(),
-                    mint: mint.account(),
-                    token_program,
-                }
+        let tokens = (view(recipient_token), view(vault), view(mint), view(token_program));
+        if escrow.is_sol() {
+            require!(matches!(tokens, (None, None, None, None)), EscrowError::TokenAccountsUnexpected);
+            // The escrow's own lamports: its rent stays, because only what the ledger owes is ever taken.
+            escrow.sub_lamports(amount)?;
+            recipient.add_lamports(amount)?;
+        } else {
+            let (Some(recipient_token), Some(vault), Some(mint), Some(token_program)) = tokens else {
+                return Err(EscrowError::TokenAccountsMissing.into());
+            };
+            let token_program = token_program.address();
+            require!(address_eq(token_program, &escrow.token_program), EscrowError::TokenProgramMismatch);
+            require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
+            require!(address_eq(mint.address(), &escrow.mint), EscrowError::MintMismatch);
+            let recipient_signed = recipient.account().is_signer();
+            check_destination(&recipient_token, recipient.address(), recipient_signed, escrow)?;
+            let authority = *escrow.account();
+            Transfer { from: &vault, to: &recipient_token, authority: &authority, mint: &mint, token_program }
                 .invoke(amount, Some(&EscrowSeeds::from(&**escrow)))?;
-            }
-            _ if escrow.is_sol() => return Err(EscrowError::TokenAccountsUnexpected.into()),
-            _ => return Err(EscrowError::TokenAccountsMissing.into()),
         }
 
-        event::log(Withdrawn { escrow: *escrow.address(), recipient: *recipient.address(), amount });
+        event::log(Withdrawn { escrow: *escrow.address(), amount });
         Ok(())
     }
 }

@@ -3,26 +3,27 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use super::Result;
+use super::{Result, ensure};
 use crate::error::EscrowError;
 
 /// 100 %, in basis points.
+#[constant]
 pub const BPS_DENOMINATOR: u16 = 10_000;
 
 /// `floor(amount · bps / 10,000)`.
 ///
-/// `amount = 10,000·q + r` gives `q·bps + floor(r·bps / 10,000)`. With `bps` up to 10,000 the first product is at most
-/// `amount`, the second less than 10^8 and the sum at most `amount`, so nothing overflows.
+/// With `bps` up to 10,000 the product fits for every `amount` up to `u64::MAX / 10,000`. Above it,
+/// `amount = 10,000·q + r` gives `q·bps + floor(r·bps / 10,000)`: the first product is at most `amount`, the second less
+/// than 10^8 and the sum at most `amount`. So nothing wraps around; a checked product costs 30 compute units more.
 pub fn share(amount: u64, bps: u16) -> Result<u64> {
-    if bps > BPS_DENOMINATOR {
-        return Err(EscrowError::ShareTooHigh);
+    ensure(bps <= BPS_DENOMINATOR, EscrowError::ShareTooHigh)?;
+    const DENOMINATOR: u64 = 10_000;
+    let bps = u64::from(bps);
+    if amount <= u64::MAX / DENOMINATOR {
+        return Ok(amount.wrapping_mul(bps) / DENOMINATOR);
     }
-    let (denominator, bps) = (u64::from(BPS_DENOMINATOR), u64::from(bps));
-    #[expect(clippy::arithmetic_side_effects, reason = "a constant divisor other than zero")]
-    let (whole, rest) = (amount / denominator, amount % denominator);
-    // A checked product costs 30 compute units more, and cannot fail.
-    #[expect(clippy::arithmetic_side_effects, reason = "a constant divisor other than zero")]
-    Ok(whole.wrapping_mul(bps).wrapping_add(rest.wrapping_mul(bps) / denominator))
+    let (whole, rest) = (amount / DENOMINATOR, amount % DENOMINATOR);
+    Ok(whole.wrapping_mul(bps).wrapping_add(rest.wrapping_mul(bps) / DENOMINATOR))
 }
 
 /// Whom the escrow pays.
@@ -129,48 +130,51 @@ impl Ledger {
     }
 
     /// Decides `amount` for the buyer.
-    pub(crate) fn refund(&mut self, amount: u64) -> Result<Moved> {
+    pub(crate) fn refund(&mut self, amount: u64) -> Result<()> {
         self.refunded = add(self.refunded, amount)?;
         self.due_buyer = add(self.due_buyer, amount)?;
-        Ok(Moved { buyer: amount, ..Moved::default() })
+        Ok(())
+    }
+
+    /// Decides `amount`: `to_seller` is released, the rest refunded.
+    pub(crate) fn divide(&mut self, amount: u64, to_seller: u64, fee_bps: u16) -> Result<Moved> {
+        let to_buyer = amount.checked_sub(to_seller).ok_or(EscrowError::AmountTooHigh)?;
+        let released = self.release(to_seller, fee_bps)?;
+        self.refund(to_buyer)?;
+        Ok(Moved { buyer: to_buyer, ..released })
     }
 
     /// Decides `amount` for the arbiter.
-    pub(crate) fn pay_arbiter(&mut self, amount: u64) -> Result<Moved> {
+    pub(crate) fn pay_arbiter(&mut self, amount: u64) -> Result<()> {
         self.arbiter_fees = add(self.arbiter_fees, amount)?;
         self.due_arbiter = add(self.due_arbiter, amount)?;
-        Ok(Moved { arbiter: amount, ..Moved::default() })
+        Ok(())
     }
 
     /// `principal == remaining + released + refunded + arbiter_fees`, and no one is owed more than was decided.
     pub(crate) fn invariant(&self, remaining: u64) -> Result<()> {
-        let decided = sum([remaining, self.released, self.refunded, self.arbiter_fees])?;
-        let seller = self.released.checked_sub(self.fees).ok_or(EscrowError::Invariant)?;
-        let sound = decided == self.principal
-            && self.due_buyer <= self.refunded
-            && self.due_seller <= seller
-            && self.due_fee <= self.fees
-            && self.due_arbiter <= self.arbiter_fees;
-        if sound { Ok(()) } else { Err(EscrowError::Invariant) }
+        let undecided = subtract(self.principal, [self.released, self.refunded, self.arbiter_fees])?;
+        let seller = subtract(self.released, [self.fees])?;
+        ensure(remaining == undecided, EscrowError::Invariant)?;
+        ensure(self.due_buyer <= self.refunded, EscrowError::Invariant)?;
+        ensure(self.due_seller <= seller, EscrowError::Invariant)?;
+        ensure(self.due_fee <= self.fees, EscrowError::Invariant)?;
+        ensure(self.due_arbiter <= self.arbiter_fees, EscrowError::Invariant)
     }
 }
 
-impl Moved {
-    /// The amounts of two moves together.
-    pub(crate) fn and(self, other: Self) -> Result<Self> {
-        Ok(Self {
-            seller: add(self.seller, other.seller)?,
-            fee: add(self.fee, other.fee)?,
-            buyer: add(self.buyer, other.buyer)?,
-            arbiter: add(self.arbiter, other.arbiter)?,
-        })
-    }
-}
-
-fn add(a: u64, b: u64) -> Result<u64> {
-    a.checked_add(b).ok_or(EscrowError::Overflow)
+/// The sum, if it fits. `checked_add` takes twice as many instructions on chain, where no carry flag exists: so the room
+/// above `a`, `u64::MAX - a` or `!a`, is compared first, after which the addition cannot wrap around.
+pub(super) fn add(a: u64, b: u64) -> Result<u64> {
+    ensure(b <= !a, EscrowError::Overflow)?;
+    Ok(a.wrapping_add(b))
 }
 
 fn sum(amounts: [u64; 4]) -> Result<u64> {
     amounts.into_iter().try_fold(0, add)
+}
+
+/// What is left of `whole` without its parts.
+fn subtract<const N: usize>(whole: u64, parts: [u64; N]) -> Result<u64> {
+    parts.into_iter().try_fold(whole, u64::checked_sub).ok_or(EscrowError::Invariant)
 }

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use super::{MilestoneTerms, Result};
+use super::{MilestoneTerms, Result, ensure};
 use crate::error::EscrowError;
 
 /// Where a milestone of a funded escrow stands.
@@ -45,7 +45,7 @@ pub struct Milestone {
     pub deadline: i64,
     /// Term: seconds after the delivery in which the buyer may dispute.
     pub review_window: u32,
-    /// A [`MilestoneStatus`].
+    /// 0 pending, 1 delivered, 2 disputed, 3 settled: a [`MilestoneStatus`].
     pub status: u8,
     /// Zero.
     pub reserved: [u8; 3],
@@ -95,20 +95,20 @@ impl Milestone {
     }
 
     pub(crate) fn check_unsettled(&self) -> Result<()> {
-        if self.is_settled() { Err(EscrowError::MilestoneSettled) } else { Ok(()) }
+        ensure(!self.is_settled(), EscrowError::MilestoneSettled)
     }
 
     pub(crate) fn check_status(&self, status: MilestoneStatus, otherwise: EscrowError) -> Result<()> {
-        if self.status == status.byte() { Ok(()) } else { Err(otherwise) }
+        ensure(self.status == status.byte(), otherwise)
     }
 
     pub(crate) fn check_before_deadline(&self, now: i64) -> Result<()> {
-        if now < self.deadline { Ok(()) } else { Err(EscrowError::DeadlinePassed) }
+        ensure(now < self.deadline, EscrowError::DeadlinePassed)
     }
 
     /// `expected` makes a repeated request fail instead of paying twice.
     pub(crate) fn check_remaining(&self, expected: u64) -> Result<()> {
-        if self.remaining == expected { Ok(()) } else { Err(EscrowError::RemainingMismatch) }
+        ensure(self.remaining == expected, EscrowError::RemainingMismatch)
     }
 }
 

@@ -5,14 +5,19 @@ use super::Result;
 use crate::error::EscrowError;
 
 /// The issuer can freeze token accounts, the vault's and the recipients'.
+#[anchor_lang::constant]
 pub const RISK_FREEZE: u16 = 1 << 0;
 /// New token accounts start in a state that the issuer chose, possibly frozen.
+#[anchor_lang::constant]
 pub const RISK_DEFAULT_STATE: u16 = 1 << 1;
 /// The issuer can pause every transfer.
+#[anchor_lang::constant]
 pub const RISK_PAUSABLE: u16 = 1 << 2;
 /// The issuer can move or burn tokens in any account, the vault's too.
+#[anchor_lang::constant]
 pub const RISK_PERMANENT_DELEGATE: u16 = 1 << 3;
 /// The issuer can close the mint when no tokens exist, and create it again with other properties.
+#[anchor_lang::constant]
 pub const RISK_MINT_CLOSE: u16 = 1 << 4;
 
 /// Every risk, with its name for people.

@@ -8,6 +8,16 @@ use crate::error::EscrowError;
 /// What a rule returns: its result, or why it refuses.
 pub(crate) type Result<T> = core::result::Result<T, EscrowError>;
 
+/// Refuses with `error` unless `condition` holds. Refusing is marked as the rare case: without that the compiler loads
+/// the error before each check, for one compute unit.
+pub(crate) fn ensure(condition: bool, error: EscrowError) -> Result<()> {
+    if condition {
+        return Ok(());
+    }
+    core::hint::cold_path();
+    Err(error)
+}
+
 mod escrow;
 mod ledger;
 mod milestone;

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use super::{Milestone, MilestoneStatus, Result, check_ahead};
+use super::{Milestone, MilestoneStatus, Result, check_ahead, ensure};
 use crate::error::EscrowError;
 
 /// What a party proposes.
@@ -99,9 +99,7 @@ impl Proposal {
             Self::Split { remaining, to_seller, .. } => {
                 milestone.check_unsettled()?;
                 milestone.check_remaining(remaining)?;
-                if to_seller > remaining {
-                    return Err(EscrowError::AmountTooHigh);
-                }
+                ensure(to_seller <= remaining, EscrowError::AmountTooHigh)?;
                 Ok(())
             }
             Self::Extension { deliver_by, .. } => {

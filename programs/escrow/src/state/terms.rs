@@ -7,12 +7,15 @@ use super::{BPS_DENOMINATOR, MAX_WINDOW, RISKS_KNOWN, Result, after, check_ahead
 use crate::error::EscrowError;
 
 /// The most milestones an escrow has. Their accounts and the instruction that creates them are sized for it.
+#[constant]
 pub const MAX_MILESTONES: usize = 8;
 
 /// The highest fee, and the highest arbiter's fee, in basis points: 10 %.
+#[constant]
 pub const MAX_FEE_BPS: u16 = 1_000;
 
 /// Stands before the terms when they are hashed, so that the hash of terms is never the hash of anything else.
+#[constant]
 pub const TERMS_HASH_PREFIX: &[u8] = b"escrow:terms:v1";
 
 /// The bytes of encoded terms without their milestones.

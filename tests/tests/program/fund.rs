@@ -1,0 +1,236 @@
+//! `fund`: the buyer pays the whole principal in, once, before fund_by.
+
+use escrow_client::{
+    EscrowError::{self, *},
+    address, instruction, terms,
+};
+use escrow_tests::{INITIAL_TOKENS, KINDS, Kind, START, TOKEN, TOKEN_2022, keypair};
+use solana_account::Account;
+use solana_instruction::error::InstructionError;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use spl_token_2022_interface::instruction as token_instruction;
+
+use crate::support::*;
+
+#[test]
+fn the_buyer_pays_exactly_the_principal() {
+    for kind in KINDS {
+        for amounts in [&[1][..], &[1_000], &[1, 2, 3], &[7; 8]] {
+            case(format_args!("{kind:?}, {amounts:?}"));
+            let mut deal = Deal::created(kind, amounts, plain);
+            deal.world.advance(5);
+            let (before, lamports) = (deal.balances(), deal.world.lamports(&deal.key(Who::RentPayer)));
+            deal.ok(deal.fund());
+            let principal: u64 = amounts.iter().sum();
+            deal.assert_moved(&before, &[(Who::Buyer, -i128::from(principal))]);
+            assert_eq!(deal.held(), principal);
+            assert_eq!(deal.world.lamports(&deal.key(Who::RentPayer)), lamports);
+            let account = deal.account();
+            assert!(account.is_funded());
+            assert_eq!(account.state.funded_at, START + 5);
+            deal.assert_ledger([0; 4], [0; 4]);
+            assert_eq!(account.terms(), deal.terms);
+        }
+    }
+}
+
+#[test]
+fn a_second_funding_is_refused() {
+    for kind in KINDS {
+        let mut deal = Deal::funded(kind, &[1_000], plain);
+        deal.refused(deal.fund(), AlreadyFunded);
+        deal.ok(deal.release(0, 1_000));
+        deal.refused(deal.fund(), AlreadyFunded);
+        deal.withdraw_all();
+        deal.refused(deal.fund(), AlreadyFunded);
+    }
+}
+
+#[test]
+fn a_cooling_off_period_that_outlasts_a_deliver_by_when_funded_is_refused() {
+    for kind in KINDS {
+        for (cooling_off, at, accepted) in
+            [(0, 499, true), (0, 500, false), (100, 399, true), (100, 400, false), (100, 450, false), (0, 501, false)]
+        {
+            case(format_args!("{kind:?}, cooling-off of {cooling_off} at {at}"));
+            let mut deal = Deal::created(kind, &[5], |_, terms| {
+                terms.cooling_off = cooling_off;
+                terms.milestones = vec![terms::milestone(5, START + 5_000), terms::milestone(5, START + 500)];
+            });
+            deal.world.set_time(START + at);
+            if accepted {
+                deal.ok(deal.fund());
+            } else {
+                deal.refused(deal.fund(), CoolingOffTooLong);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rent_payer_may_be_the_buyer() {
+    for kind in KINDS {
+        let mut deal = Deal::agreed(escrow_tests::World::new(), kind, &[1_000], plain);
+        let buyer = deal.keypair(Who::Buyer);
+        let start = deal.world.lamports(&buyer.pubkey());
+        deal.ok(deal.create().signed_by(0, &buyer));
+        deal.ok(deal.fund());
+        deal.ok(deal.refund(0, 1_000));
+        deal.withdraw_all();
+        deal.wait_and_close();
+        assert_eq!(deal.world.lamports(&buyer.pubkey()), start);
+    }
+}
+
+#[test]
+fn a_buyer_without_enough_cannot_fund() {
+    let holds = escrow_tests::INITIAL_LAMPORTS;
+    let mut deal = Deal::created(Kind::Sol, &[holds + 1], plain);
+    deal.refused(deal.fund(), InstructionError::Custom(1));
+    let mut deal = Deal::created(Kind::Sol, &[u64::MAX], plain);
+    deal.refused(deal.fund(), InstructionError::Custom(1));
+    let mut deal = Deal::created(Kind::Token, &[INITIAL_TOKENS + 1], plain);
+    deal.refused(deal.fund(), TOKEN_INSUFFICIENT_FUNDS);
+    let mut deal = Deal::created(Kind::Token, &[INITIAL_TOKENS], plain);
+    deal.ok(deal.fund());
+    assert_eq!(deal.held(), INITIAL_TOKENS);
+}
+
+#[test]
+fn a_token_escrow_needs_all_its_token_accounts() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    for without in [&[3][..], &[4], &[5], &[6], &[3, 4], &[5, 6], &[3, 4, 5, 6]] {
+        case(format_args!("{without:?}"));
+        let act = without.iter().fold(deal.fund(), |act, index| act.without(*index));
+        deal.refused(act, TokenAccountsMissing);
+    }
+}
+
+#[test]
+fn a_sol_escrow_takes_no_token_accounts() {
+    let mut deal = Deal::created(Kind::Sol, &[1_000], plain);
+    let addresses =
+        [(3, deal.world.token_account(&deal.key(Who::Buyer))), (4, deal.vault()), (5, deal.world.mint), (6, TOKEN)];
+    for (index, address) in addresses {
+        let mut act = deal.fund().account(index, address);
+        act.instruction.accounts[index].is_writable = index < 5;
+        deal.refused(act, TokenAccountsUnexpected);
+    }
+}
+
+#[test]
+fn the_buyer_may_fund_from_any_account_it_can_spend_from() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    let (buyer, seller) = (deal.keypair(Who::Buyer), deal.keypair(Who::Seller));
+    let mint = deal.world.mint;
+    // An account of the buyer's that is not the associated one.
+    let other = deal.world.new_token_account(&keypair(73), &buyer.pubkey(), &mint, &TOKEN);
+    deal.world.mint_to_account(&other, 1_500);
+    let mut fork = deal.fork();
+    let fund = instruction::fund_from(&fork.terms, Some(other)).expect("an address");
+    fork.ok(Act::new(fund, &[&buyer]));
+    assert_eq!((fork.world.tokens_in(&other), fork.held()), (500, 1_000));
+    // Somebody else's, who approved the buyer.
+    deal.world.mint_to(&seller.pubkey(), 5_000);
+    let source = deal.world.token_account(&seller.pubkey());
+    let approve =
+        token_instruction::approve(&TOKEN, &source, &buyer.pubkey(), &seller.pubkey(), &[], 1_000).expect("valid");
+    deal.world.ok(approve, &[&seller]);
+    let fund = instruction::fund_from(&deal.terms, Some(source)).expect("an address");
+    deal.ok(Act::new(fund, &[&buyer]));
+    assert_eq!((deal.world.tokens_in(&source), deal.held()), (4_000, 1_000));
+}
+
+#[test]
+fn a_wrong_token_program_mint_or_vault_is_refused() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    let other_mint = keypair(70);
+    deal.world.create_mint(&other_mint, TOKEN, 6, None);
+    let others = deal.world.terms(Kind::Token, &[5]);
+    let other_vault = address::vault_address(&deal.world.create(&others));
+    let seller_token = deal.world.token_account(&deal.key(Who::Seller));
+    let cases: [(&str, usize, Pubkey, EscrowError); 8] = [
+        ("the other token program", 6, TOKEN_2022, TokenProgramMismatch),
+        ("a person as token program", 6, deal.key(Who::Stranger), TokenProgramMismatch),
+        ("another mint", 5, other_mint.pubkey(), MintMismatch),
+        ("nothing as mint", 5, keypair(99).pubkey(), MintMismatch),
+        ("the vault of another escrow", 4, other_vault, VaultMismatch),
+        ("the seller's account as vault", 4, seller_token, VaultMismatch),
+        ("a person as vault", 4, deal.key(Who::Stranger), VaultMismatch),
+        ("a source as vault", 4, keypair(99).pubkey(), VaultMismatch),
+    ];
+    for (name, index, address, reason) in cases {
+        case(name);
+        deal.refused(deal.fund().account(index, address), reason);
+    }
+}
+
+#[test]
+fn a_source_that_is_no_token_account_of_the_mint_is_refused() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    for (name, address, reason) in wrong_token_accounts(&mut deal) {
+        case(name);
+        deal.refused(deal.fund().account(3, address), reason);
+    }
+}
+
+#[test]
+fn a_source_that_the_buyer_cannot_spend_from_is_refused() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    let seller = deal.key(Who::Seller);
+    deal.world.mint_to(&seller, 5_000);
+    deal.refused(deal.fund().account(3, deal.world.token_account(&seller)), TOKEN_OWNER_MISMATCH);
+    // Another escrow's vault, full: the buyer does not own it.
+    let others = deal.world.terms(Kind::Token, &[5_000]);
+    let other_vault = address::vault_address(&deal.world.create_and_fund(&others));
+    deal.refused(deal.fund().account(3, other_vault), TOKEN_OWNER_MISMATCH);
+}
+
+#[test]
+fn the_vault_cannot_fund_itself() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    let vault = deal.vault();
+    deal.world.mint_to_account(&vault, 5_000);
+    deal.refused(deal.fund().account(3, vault), DUPLICATE);
+}
+
+#[test]
+fn tokens_that_were_in_the_vault_before_do_not_count_as_funding() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    deal.world.mint_to_account(&deal.vault(), 1_000);
+    deal.uninvited = 1_000;
+    let before = deal.balances();
+    deal.ok(deal.fund());
+    deal.assert_moved(&before, &[(Who::Buyer, -1_000)]);
+    assert_eq!(deal.held(), 2_000);
+}
+
+#[test]
+fn the_system_program_cannot_be_replaced() {
+    for kind in KINDS {
+        let mut deal = Deal::created(kind, &[1_000], plain);
+        deal.refused(deal.fund().account(2, TOKEN_2022), InstructionError::IncorrectProgramId);
+        deal.refused(deal.fund().account(2, deal.key(Who::Stranger)), NOT_EXECUTABLE);
+    }
+}
+
+/// The issuer's powers are looked at again: the mint got a freeze authority after the escrow was created.
+#[test]
+fn a_risk_that_appeared_since_the_creation_is_refused() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    let mut mint: Account = deal.world.raw(&deal.world.mint);
+    mint.data[46] = 1;
+    mint.data[50..82].copy_from_slice(&[9; 32]);
+    deal.world.svm.set_account(deal.world.mint, mint).expect("an account");
+    deal.refused(deal.fund(), RiskNotAccepted);
+}
+
+#[test]
+fn a_mint_that_is_gone_is_refused() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    let mut mint: Account = deal.world.raw(&deal.world.mint);
+    mint.owner = solana_sdk_ids::system_program::ID;
+    deal.world.svm.set_account(deal.world.mint, mint).expect("an account");
+    deal.refused(deal.fund(), MintInvalid);
+}

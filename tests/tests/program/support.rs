@@ -1,0 +1,547 @@
+//! A deal under test: a bank, terms, an escrow, and an act for each instruction.
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use escrow_client::{
+    EscrowAccount, EscrowError, Milestone, MilestoneStatus, Proposal, Recipient, Terms, address,
+    escrow::{self, state::Ledger},
+    instruction,
+};
+use escrow_tests::{DAY, Kind, Refusal, TOKEN, TOKEN_2022, World, keypair};
+use litesvm::types::TransactionMetadata;
+use solana_account::Account;
+use solana_instruction::{Instruction, error::InstructionError};
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use solana_transaction_error::TransactionError;
+
+/// Anchor's numbers.
+pub const NOT_WRITABLE: InstructionError = InstructionError::Custom(2000);
+pub const NOT_EXECUTABLE: InstructionError = InstructionError::Custom(2007);
+pub const MISSING_SIGNATURE: InstructionError = InstructionError::MissingRequiredSignature;
+pub const NO_DATA: InstructionError = InstructionError::AccountDataTooSmall;
+#[expect(deprecated, reason = "the runtime still gives it, not its successor")]
+pub const TOO_FEW_ACCOUNTS: InstructionError = InstructionError::NotEnoughAccountKeys;
+pub const DUPLICATE: InstructionError = InstructionError::Custom(2040);
+
+/// The token programs' numbers.
+pub const TOKEN_INSUFFICIENT_FUNDS: InstructionError = InstructionError::Custom(1);
+pub const TOKEN_INVALID_MINT: InstructionError = InstructionError::Custom(2);
+pub const TOKEN_OWNER_MISMATCH: InstructionError = InstructionError::Custom(4);
+pub const TOKEN_FROZEN: InstructionError = InstructionError::Custom(17);
+
+/// What the hash-lock of these tests opens with.
+pub const SECRET: [u8; 32] = [7; 32];
+
+/// The people of a [`World`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    Buyer,
+    Seller,
+    Arbiter,
+    Attester,
+    FeeRecipient,
+    RentPayer,
+    Stranger,
+}
+
+pub const EVERYBODY: [Who; 7] =
+    [Who::Buyer, Who::Seller, Who::Arbiter, Who::Attester, Who::FeeRecipient, Who::RentPayer, Who::Stranger];
+
+/// Says which case of a table runs: the last one printed is the one that failed.
+pub fn case(name: impl Display) {
+    println!("case: {name}");
+}
+
+pub fn person(world: &World, who: Who) -> &Keypair {
+    match who {
+        Who::Buyer => &world.buyer,
+        Who::Seller => &world.seller,
+        Who::Arbiter => &world.arbiter,
+        Who::Attester => &world.attester,
+        Who::FeeRecipient => &world.fee_recipient,
+        Who::RentPayer => &world.rent_payer,
+        Who::Stranger => &world.stranger,
+    }
+}
+
+/// An instruction with its signers.
+pub struct Act {
+    pub instruction: Instruction,
+    pub signers: Vec<Keypair>,
+}
+
+impl Clone for Act {
+    fn clone(&self) -> Self {
+        Self::new(self.instruction.clone(), &self.signers.iter().collect::<Vec<_>>())
+    }
+}
+
+impl Act {
+    pub fn new(instruction: Instruction, signers: &[&Keypair]) -> Self {
+        Self { instruction, signers: signers.iter().map(|signer| signer.insecure_clone()).collect() }
+    }
+
+    /// With another account at `index`.
+    pub fn account(mut self, index: usize, address: Pubkey) -> Self {
+        self.instruction.accounts[index].pubkey = address;
+        self
+    }
+
+    /// Without an optional account at `index`: the program's own address stands for none.
+    pub fn without(self, index: usize) -> Self {
+        let mut act = self.account(index, escrow_client::escrow::ID);
+        act.instruction.accounts[index].is_writable = false;
+        act.instruction.accounts[index].is_signer = false;
+        act
+    }
+
+    pub fn read_only(mut self, index: usize) -> Self {
+        self.instruction.accounts[index].is_writable = false;
+        self
+    }
+
+    /// Without the signature of the account at `index`.
+    pub fn unsigned(mut self, index: usize) -> Self {
+        let address = self.instruction.accounts[index].pubkey;
+        for account in self.instruction.accounts.iter_mut().filter(|account| account.pubkey == address) {
+            account.is_signer = false;
+        }
+        self.signers.retain(|signer| signer.pubkey() != address);
+        self
+    }
+
+    /// Signed by `signer` in the place of the account at `index`.
+    pub fn signed_by(mut self, index: usize, signer: &Keypair) -> Self {
+        self = self.unsigned(index).account(index, signer.pubkey());
+        self.instruction.accounts[index].is_signer = true;
+        if self.signers.iter().all(|other| other.pubkey() != signer.pubkey()) {
+            self.signers.push(signer.insecure_clone());
+        }
+        self
+    }
+
+    pub fn data(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
+        change(&mut self.instruction.data);
+        self
+    }
+}
+
+/// What everybody holds of the asset of a deal.
+pub type Balances = BTreeMap<Who, u64>;
+
+/// An escrow in a bank of its own.
+pub struct Deal {
+    pub world: World,
+    pub kind: Kind,
+    pub terms: Terms,
+    pub escrow: Pubkey,
+    /// What somebody sent to the escrow (SOL) or to the vault (token) without being asked.
+    pub uninvited: u64,
+}
+
+/// The terms as [`World::terms`] makes them.
+pub fn plain(_: &World, _: &mut Terms) {}
+
+impl Deal {
+    /// Terms that `change` changed, nothing created.
+    pub fn agreed(mut world: World, kind: Kind, amounts: &[u64], change: impl FnOnce(&World, &mut Terms)) -> Self {
+        let mut terms = world.terms(kind, amounts);
+        change(&world, &mut terms);
+        let escrow = address::escrow_address(&terms).expect("terms that hash");
+        Self { world, kind, terms, escrow, uninvited: 0 }
+    }
+
+    /// An escrow that is created and not funded.
+    #[track_caller]
+    pub fn created(kind: Kind, amounts: &[u64], change: impl FnOnce(&World, &mut Terms)) -> Self {
+        let mut deal = Self::agreed(World::new(), kind, amounts, change);
+        deal.ok(deal.create());
+        deal
+    }
+
+    /// An escrow that is created and funded.
+    #[track_caller]
+    pub fn funded(kind: Kind, amounts: &[u64], change: impl FnOnce(&World, &mut Terms)) -> Self {
+        let mut deal = Self::created(kind, amounts, change);
+        deal.ok(deal.fund());
+        deal
+    }
+
+    /// A copy in a copy of the bank.
+    pub fn fork(&self) -> Self {
+        let Self { world, kind, terms, escrow, uninvited } = self;
+        Self { world: world.fork(), kind: *kind, terms: terms.clone(), escrow: *escrow, uninvited: *uninvited }
+    }
+
+    // Looking ----------------------------------------------------------------------------------------------------------
+
+    pub fn key(&self, who: Who) -> Pubkey {
+        person(&self.world, who).pubkey()
+    }
+
+    pub fn keypair(&self, who: Who) -> Keypair {
+        person(&self.world, who).insecure_clone()
+    }
+
+    /// Who of the people has this address.
+    pub fn who(&self, address: &Pubkey) -> Who {
+        EVERYBODY.into_iter().find(|who| self.key(*who) == *address).expect("one of the people")
+    }
+
+    #[track_caller]
+    pub fn account(&self) -> EscrowAccount {
+        self.world.escrow(&self.escrow)
+    }
+
+    #[track_caller]
+    pub fn ledger(&self) -> Ledger {
+        self.account().state.ledger
+    }
+
+    #[track_caller]
+    pub fn milestone(&self, index: u8) -> Milestone {
+        self.account().milestones[usize::from(index)]
+    }
+
+    /// Status and remaining amount of each milestone.
+    #[track_caller]
+    pub fn milestones(&self) -> Vec<(MilestoneStatus, u64)> {
+        let status = |milestone: &Milestone| (milestone.status().expect("a status"), milestone.remaining);
+        self.account().milestones.iter().map(status).collect()
+    }
+
+    pub fn vault(&self) -> Pubkey {
+        address::vault_address(&self.escrow)
+    }
+
+    /// The rent of the escrow account.
+    pub fn rent(&self) -> u64 {
+        self.world.svm.minimum_balance_for_rent_exemption(self.world.raw(&self.escrow).data.len())
+    }
+
+    /// What the escrow holds of its asset, without the rent.
+    pub fn held(&self) -> u64 {
+        match self.kind {
+            Kind::Sol => self.world.lamports(&self.escrow) - self.rent(),
+            Kind::Token => self.world.tokens_in(&self.vault()),
+        }
+    }
+
+    pub fn balances(&self) -> Balances {
+        EVERYBODY.into_iter().map(|who| (who, self.world.holds(self.kind, &self.key(who)))).collect()
+    }
+
+    /// Asserts that exactly these balances changed since `before`, by exactly this much.
+    #[track_caller]
+    pub fn assert_moved(&self, before: &Balances, expected: &[(Who, i128)]) {
+        let change = |(who, after): (Who, u64)| (who, i128::from(after) - i128::from(before[&who]));
+        let moved: BTreeMap<Who, i128> =
+            self.balances().into_iter().map(change).filter(|(_, change)| *change != 0).collect();
+        let expected: BTreeMap<Who, i128> = expected.iter().copied().filter(|(_, change)| *change != 0).collect();
+        assert_eq!(moved, expected);
+    }
+
+    /// Asserts the whole ledger: totals (released, refunded, fees, arbiter_fees) and due (buyer, seller, fee, arbiter).
+    #[track_caller]
+    pub fn assert_ledger(&self, totals: [u64; 4], due: [u64; 4]) {
+        let [released, refunded, fees, arbiter_fees] = totals;
+        let [due_buyer, due_seller, due_fee, due_arbiter] = due;
+        let principal = self.terms.principal().expect("a principal");
+        assert_eq!(
+            self.ledger(),
+            Ledger { principal, released, refunded, fees, arbiter_fees, due_buyer, due_seller, due_fee, due_arbiter }
+        );
+    }
+
+    // Doing ------------------------------------------------------------------------------------------------------------
+
+    /// Sends `act`, which must succeed, and checks that the escrow holds exactly what the ledger says.
+    #[track_caller]
+    pub fn ok(&mut self, act: Act) -> TransactionMetadata {
+        let meta = self.world.ok(act.instruction, &act.signers.iter().collect::<Vec<_>>());
+        self.check();
+        meta
+    }
+
+    /// Sends `act`, which must be refused for this reason and change nothing.
+    #[track_caller]
+    pub fn refused(&mut self, act: Act, reason: impl Into<Refusal>) {
+        self.world.refused(act.instruction, &act.signers.iter().collect::<Vec<_>>(), reason);
+    }
+
+    /// What `act` would be answered, without doing it.
+    pub fn answer(&self, act: Act) -> Result<(), InstructionError> {
+        match self.world.fork().send(&[act.instruction], &act.signers.iter().collect::<Vec<_>>()) {
+            Ok(_) => Ok(()),
+            Err(failed) => match failed.err {
+                TransactionError::InstructionError(0, error) => Err(error),
+                other => panic!("not an instruction's error: {other:?}"),
+            },
+        }
+    }
+
+    /// What an escrow must hold at every moment, told from outside the program.
+    #[track_caller]
+    pub fn check(&self) {
+        if !self.world.exists(&self.escrow) {
+            return;
+        }
+        let account = self.account();
+        let ledger = account.state.ledger;
+        let remaining: u64 = account.milestones.iter().map(|milestone| milestone.remaining).sum();
+        let due: u64 = account.due().map(|(_, due)| due).sum();
+        let owed = if account.is_funded() { remaining + due } else { 0 };
+        assert_eq!(self.held(), owed + self.uninvited, "the escrow does not hold what it owes");
+        let decided = ledger.released + ledger.refunded + ledger.arbiter_fees;
+        assert_eq!(ledger.principal, remaining + decided, "the principal is not all there");
+        assert_eq!(ledger.fees, floor_share(ledger.released, self.terms.fee_bps), "the fee is not exact");
+    }
+
+    // One act per instruction -------------------------------------------------------------------------------------------
+
+    pub fn create(&self) -> Act {
+        Act::new(self.world.create_instruction(&self.terms), &[&self.world.rent_payer])
+    }
+
+    pub fn fund(&self) -> Act {
+        Act::new(instruction::fund(&self.terms).expect("terms that hash"), &[&self.world.buyer])
+    }
+
+    pub fn cancel(&self, who: Who) -> Act {
+        let canceller = person(&self.world, who);
+        Act::new(instruction::cancel(&self.account(), canceller.pubkey(), false), &[canceller])
+    }
+
+    /// By whom the terms name.
+    pub fn deliver(&self, milestone: u8) -> Act {
+        let named = self.terms.attester != Pubkey::default();
+        let deliverer = if named { self.terms.attester } else { self.terms.seller };
+        self.deliver_by(milestone, self.who(&deliverer))
+    }
+
+    pub fn deliver_by(&self, milestone: u8, who: Who) -> Act {
+        let deliverer = person(&self.world, who);
+        Act::new(instruction::deliver(self.escrow, deliverer.pubkey(), milestone, [1; 32]), &[deliverer])
+    }
+
+    pub fn claim(&self, milestone: u8, secret: [u8; 32]) -> Act {
+        Act::new(instruction::claim(self.escrow, milestone, secret), &[])
+    }
+
+    /// Expecting what remains now.
+    pub fn release(&self, milestone: u8, amount: u64) -> Act {
+        self.release_expecting(milestone, amount, self.milestone(milestone).remaining)
+    }
+
+    pub fn release_expecting(&self, milestone: u8, amount: u64, expected: u64) -> Act {
+        let buyer = &self.world.buyer;
+        Act::new(instruction::release(self.escrow, buyer.pubkey(), milestone, amount, expected), &[buyer])
+    }
+
+    /// Expecting what remains now.
+    pub fn refund(&self, milestone: u8, amount: u64) -> Act {
+        self.refund_expecting(milestone, amount, self.milestone(milestone).remaining)
+    }
+
+    pub fn refund_expecting(&self, milestone: u8, amount: u64, expected: u64) -> Act {
+        let seller = &self.world.seller;
+        Act::new(instruction::refund(self.escrow, seller.pubkey(), milestone, amount, expected), &[seller])
+    }
+
+    pub fn dispute(&self, milestone: u8) -> Act {
+        let buyer = &self.world.buyer;
+        Act::new(instruction::dispute(self.escrow, buyer.pubkey(), milestone, [2; 32]), &[buyer])
+    }
+
+    pub fn rule(&self, milestone: u8, seller_bps: u16) -> Act {
+        let arbiter = &self.world.arbiter;
+        Act::new(instruction::rule(self.escrow, arbiter.pubkey(), milestone, seller_bps, [3; 32]), &[arbiter])
+    }
+
+    pub fn propose(&self, who: Who, proposal: Proposal) -> Act {
+        let proposer = person(&self.world, who);
+        Act::new(instruction::propose(self.escrow, proposer.pubkey(), proposal), &[proposer])
+    }
+
+    pub fn accept(&self, who: Who, proposal: Proposal) -> Act {
+        let acceptor = person(&self.world, who);
+        Act::new(instruction::accept(self.escrow, acceptor.pubkey(), proposal), &[acceptor])
+    }
+
+    pub fn expire(&self, milestone: u8) -> Act {
+        Act::new(instruction::expire(self.escrow, milestone), &[])
+    }
+
+    pub fn withdraw(&self, recipient: Recipient) -> Act {
+        Act::new(instruction::withdraw(&self.account(), recipient), &[])
+    }
+
+    pub fn close(&self) -> Act {
+        Act::new(instruction::close(&self.account(), false), &[])
+    }
+
+    /// Every instruction on an escrow that exists, with its index in the account lists 0.
+    pub fn every_act(&self) -> Vec<(&'static str, Act)> {
+        let split = self.split(0, 0);
+        vec![
+            ("fund", self.fund()),
+            ("cancel", self.cancel(Who::Buyer)),
+            ("deliver", self.deliver(0)),
+            ("claim", self.claim(0, SECRET)),
+            ("release", self.release_expecting(0, 1, 1)),
+            ("refund", self.refund_expecting(0, 1, 1)),
+            ("dispute", self.dispute(0)),
+            ("rule", self.rule(0, 0)),
+            ("propose", self.propose(Who::Buyer, split)),
+            ("accept", self.accept(Who::Seller, split)),
+            ("expire", self.expire(0)),
+            ("withdraw", self.withdraw(Recipient::Buyer)),
+            ("close", self.close()),
+        ]
+    }
+
+    // Shortcuts --------------------------------------------------------------------------------------------------------
+
+    /// A split of all that remains of `milestone`, open for a day.
+    pub fn split(&self, milestone: u8, to_seller: u64) -> Proposal {
+        let remaining =
+            self.account().milestones.get(usize::from(milestone)).map_or(0, |milestone| milestone.remaining);
+        Proposal::Split { milestone, remaining, to_seller, expires_at: self.world.now() + DAY }
+    }
+
+    /// An extension of `milestone`, open for a day.
+    pub fn extension(&self, milestone: u8, deliver_by: i64) -> Proposal {
+        Proposal::Extension { milestone, deliver_by, expires_at: self.world.now() + DAY }
+    }
+
+    #[track_caller]
+    pub fn deliver_and_dispute(&mut self, milestone: u8) {
+        self.ok(self.deliver(milestone));
+        self.ok(self.dispute(milestone));
+    }
+
+    #[track_caller]
+    pub fn withdraw_all(&mut self) {
+        let due: Vec<(Recipient, u64)> = self.account().due().collect();
+        for (recipient, _) in due {
+            self.ok(self.withdraw(recipient));
+        }
+    }
+
+    /// Moves the clock to `fund_by` if it is earlier, and closes.
+    #[track_caller]
+    pub fn wait_and_close(&mut self) {
+        let fund_by = self.terms.fund_by;
+        if self.world.now() < fund_by {
+            self.world.set_time(fund_by);
+        }
+        self.ok(self.close());
+        assert!(!self.world.exists(&self.escrow), "the escrow is still there");
+        assert!(!self.world.exists(&self.vault()), "the vault is still there");
+    }
+}
+
+/// Accounts that are no token account of the deal's mint, each with the reason for which it is refused wherever one is
+/// read.
+pub fn wrong_token_accounts(deal: &mut Deal) -> Vec<(&'static str, Pubkey, EscrowError)> {
+    let world = &mut deal.world;
+    let (buyer, stranger, mint) = (world.buyer.pubkey(), world.stranger.pubkey(), world.mint);
+    let other_mint = keypair(80);
+    world.create_mint(&other_mint, TOKEN, 6, None);
+    let of_other_mint = world.create_token_account(&buyer, &other_mint.pubkey(), &TOKEN);
+    let mint_2022 = keypair(81);
+    world.create_mint(&mint_2022, TOKEN_2022, 6, None);
+    let of_2022 = world.create_token_account(&buyer, &mint_2022.pubkey(), &TOKEN_2022);
+    let good = world.raw(&world.token_account(&buyer));
+    let altered = |number: u8, change: &dyn Fn(&mut Account)| {
+        let mut account = good.clone();
+        account.lamports = 100_000_000;
+        change(&mut account);
+        (keypair(number).pubkey(), account)
+    };
+    let forged = [
+        altered(82, &|account| account.data.fill(0)),
+        altered(83, &|account| account.data[108] = 0),
+        altered(84, &|account| account.data[108] = 3),
+        altered(85, &|account| account.data.truncate(164)),
+        altered(86, &|account| account.data.push(0)),
+        // A multisig's size, with the mark of a longer token account where one has it.
+        altered(87, &|account| {
+            account.data.resize(355, 0);
+            account.data[165] = 2;
+        }),
+        altered(88, &|account| account.owner = escrow::ID),
+        altered(89, &|account| account.owner = solana_sdk_ids::system_program::ID),
+        altered(90, &|account| account.data.clear()),
+        // A mint with extensions.
+        altered(91, &|account| account.data.push(1)),
+    ];
+    for (address, account) in &forged {
+        world.svm.set_account(*address, account.clone()).expect("an account");
+    }
+    let names = [
+        "an account that is not initialised",
+        "one whose state is uninitialised",
+        "one whose state is unknown",
+        "one that is cut off",
+        "one with a byte too much",
+        "one of a multisig's size",
+        "a copy that this program owns",
+        "a copy that the system program owns",
+        "one without data",
+        "one with a mint's mark",
+    ];
+    let mut cases = vec![
+        ("one of another mint", of_other_mint, EscrowError::TokenAccountMint),
+        ("one of Token-2022", of_2022, EscrowError::TokenAccountInvalid),
+        ("a mint", other_mint.pubkey(), EscrowError::TokenAccountInvalid),
+        ("a person", stranger, EscrowError::TokenAccountInvalid),
+        ("nothing", keypair(99).pubkey(), EscrowError::TokenAccountInvalid),
+    ];
+    assert_ne!(mint, other_mint.pubkey());
+    let forged = names.into_iter().zip(forged);
+    cases.extend(forged.map(|(name, (address, _))| (name, address, EscrowError::TokenAccountInvalid)));
+    cases
+}
+
+/// `floor(amount · bps / 10,000)`, in a wider number.
+pub fn floor_share(amount: u64, bps: u16) -> u64 {
+    u64::try_from(u128::from(amount) * u128::from(bps) / 10_000).expect("at most the amount")
+}
+
+/// Numbers that are the same in every run (SplitMix64).
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Less than `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.next().to_le_bytes()[0])
+    }
+}
+
+/// A funded escrow of u64::MAX units of a token: all that exist.
+pub fn largest_token_deal(fee_bps: u16, arbiter_fee_bps: u16) -> Deal {
+    let mut world = World::new();
+    world.use_new_mint(u64::MAX, None);
+    let mut deal = Deal::agreed(world, Kind::Token, &[u64::MAX], |world, terms| {
+        (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), fee_bps);
+        terms.arbiter_fee_bps = arbiter_fee_bps;
+    });
+    deal.ok(deal.create());
+    deal.ok(deal.fund());
+    assert_eq!(deal.held(), u64::MAX);
+    deal
+}
