@@ -162,10 +162,10 @@ pub fn withdraw_to(escrow: &EscrowAccount, recipient: Recipient, destination: Op
         token_program: program,
     };
     let mut built = instruction::Withdraw { recipient }.to_instruction(accounts);
-    if destination.is_some() {
-        for account in built.accounts.iter_mut().filter(|account| account.pubkey == address) {
-            account.is_signer = true;
-        }
+    if let Some(account) = built.accounts.iter_mut().find(|account| account.pubkey == address) {
+        // To be paid SOL. Where that is impossible the runtime takes the mark back, and tokens are paid all the same.
+        account.is_writable = true;
+        account.is_signer = destination.is_some();
     }
     built
 }

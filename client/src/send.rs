@@ -120,7 +120,7 @@ impl EscrowClient {
         Ok(Some(match status.err.clone() {
             None => Ok(Confirmed { signature: *signature, slot: status.slot }),
             Some(error) => {
-                Err(Error::Failed { signature: *signature, failure: Failure::new(error.into(), Vec::new()) })
+                Err(Error::Failed { signature: *signature, failure: Failure::new(error, Vec::new()) })
             }
         }))
     }

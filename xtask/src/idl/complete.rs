@@ -57,6 +57,10 @@ pub fn complete(printed: Printed) -> Result<Idl> {
             if account.optional {
                 account.relations.clear();
             }
+            // Paid SOL here; the program asks for that only where it does pay SOL.
+            if instruction.name == "withdraw" && account.name == "recipient" {
+                account.writable = true;
+            }
         }
     }
     for docs in all_docs(&mut idl) {

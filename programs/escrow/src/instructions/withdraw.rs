@@ -16,8 +16,9 @@ pub struct Withdraw {
     /// The escrow.
     #[account(mut)]
     pub escrow: EscrowAccount,
-    /// The recorded address of the recipient. Gets SOL; for a token it may sign, to choose where the tokens go.
-    #[account(mut)]
+    /// The recorded address of the recipient. Gets SOL, for which it must be writable; for a token it may sign, to choose
+    /// where the tokens go. Not marked as changed here: it may be an address that no transaction can write to, or the
+    /// mint's, and gets its tokens all the same.
     pub recipient: UncheckedAccount,
     /// For a token: the recipient's associated token account, or any of its accounts if it signs.
     #[account(mut)]
@@ -42,6 +43,7 @@ impl Withdraw {
         let tokens = (view(recipient_token), view(vault), view(mint), view(token_program));
         if escrow.is_sol() {
             require!(matches!(tokens, (None, None, None, None)), EscrowError::TokenAccountsUnexpected);
+            require!(recipient.account().is_writable(), ConstraintMut);
             // The escrow's own lamports: its rent stays, because only what the ledger owes is ever taken.
             escrow.sub_lamports(amount)?;
             recipient.add_lamports(amount)?;
