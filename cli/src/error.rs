@@ -15,7 +15,7 @@ pub type Result<T> = std::result::Result<T, CliError>;
 pub enum CliError {
     /// Reading from or sending to the chain failed.
     #[error(transparent)]
-    Client(#[from] escrow_client::Error),
+    Client(Box<escrow_client::Error>),
     /// A rule of the program refuses it. Nothing was sent.
     #[error("{error}{}", if detail.is_empty() { String::new() } else { format!(" {detail}") })]
     Rule {
@@ -80,7 +80,7 @@ pub enum CliError {
     /// The embedded validator failed.
     #[cfg(feature = "localnet")]
     #[error(transparent)]
-    Localnet(#[from] escrow_localnet::Error),
+    Localnet(Box<escrow_localnet::Error>),
     /// The demo found a number that is off.
     #[cfg(feature = "localnet")]
     #[error("the demo failed: {0}")]
@@ -91,6 +91,19 @@ pub enum CliError {
     /// The result cannot be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<escrow_client::Error> for CliError {
+    fn from(error: escrow_client::Error) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+#[cfg(feature = "localnet")]
+impl From<escrow_localnet::Error> for CliError {
+    fn from(error: escrow_localnet::Error) -> Self {
+        Self::Localnet(Box::new(error))
+    }
 }
 
 impl From<EscrowError> for CliError {
@@ -108,11 +121,12 @@ impl CliError {
             _ => None,
         };
         let signature = match self {
-            Self::Client(
+            Self::Client(error) => match **error {
                 escrow_client::Error::Failed { signature, .. }
                 | escrow_client::Error::Expired { signature }
-                | escrow_client::Error::Unknown { signature, .. },
-            ) => Some(signature.to_string()),
+                | escrow_client::Error::Unknown { signature, .. } => Some(signature.to_string()),
+                _ => None,
+            },
             _ => None,
         };
         json!({
