@@ -6,7 +6,7 @@ use escrow_client::{Proposal, Recipient, address, instruction};
 use solana_signer::Signer;
 use spl_token_2022_interface::instruction as token_instruction;
 
-use crate::{DAY, HOUR, Kind, TOKEN, World};
+use crate::{DAY, HOUR, INITIAL_LAMPORTS, Kind, TOKEN, World, keypair};
 
 /// How many escrows, each at another address, each instruction is measured on: looking for an address's bump makes
 /// some addresses cost more than others.
@@ -87,6 +87,11 @@ pub fn measure() -> Vec<Row> {
 fn measure_once(run: usize) -> Vec<(&'static str, u64)> {
     let mut world = World::new();
     let mut costs = Vec::new();
+    // Another seller in each run: whose associated token account is found at another bump.
+    world.seller = keypair(100 + u8::try_from(run).expect("few runs"));
+    let (seller, mint) = (world.seller.pubkey(), world.mint);
+    world.svm.airdrop(&seller, INITIAL_LAMPORTS).expect("an airdrop");
+    world.create_token_account(&seller, &mint, &TOKEN);
     let (buyer, seller) = (world.buyer.insecure_clone(), world.seller.insecure_clone());
     let (arbiter, rent_payer) = (world.arbiter.insecure_clone(), world.rent_payer.insecure_clone());
     let secret = [7; 32];

@@ -1,0 +1,211 @@
+//! The command line as people and scripts use it: the real binary, against an embedded validator.
+
+mod commands;
+mod config;
+mod demo;
+mod help;
+mod localnet;
+mod mistakes;
+mod pipes;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use escrow_localnet::{Config, Localnet, MintConfig, TestMint};
+use serde_json::Value;
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+
+const SOL: u64 = 1_000_000_000;
+const DAY: u64 = 24 * 60 * 60;
+
+/// What the buyer has of the token, in base units of 6 decimals.
+const TOKENS: u64 = 1_000_000_000;
+
+/// The binary. Cargo builds the binaries of a package for that package's own tests only, so it is built here, once, with
+/// what Cargo has compiled for this very test: the same target directory, profile and features (`--test cli` turns those
+/// on that development dependencies ask for, so that nothing else is compiled anew).
+fn escrow() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--workspace", "--bin", "escrow", "--test", "cli", "--message-format", "json"]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir").arg(target);
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        // What Cargo tells this test about its own package. Build scripts that look at it (ring's) would be run again,
+        // here and by the next `cargo test`, with everything that stands on them.
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| told.iter().any(|start| name.starts_with(start))) {
+                cargo.env_remove(name);
+            }
+        }
+        let built = cargo.stderr(Stdio::inherit()).output().unwrap();
+        assert!(built.status.success(), "the command line does not build");
+        let messages = String::from_utf8(built.stdout).unwrap();
+        let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut binaries = messages.filter(|message| message["target"]["name"] == "escrow");
+        let binary = binaries.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        binary.expect("Cargo names the binary")
+    })
+}
+
+/// A folder of a test's own, which goes with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The binary in `folder`, which is its home, too, with nothing of the environment of whoever runs the tests.
+fn command(folder: &Folder) -> Command {
+    let mut command = Command::new(escrow());
+    command.env_clear().env("HOME", &folder.0).current_dir(&folder.0).stdin(Stdio::null());
+    command
+}
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ran {
+    what: String,
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn new(what: impl Into<String>, output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { what: what.into(), code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    #[track_caller]
+    fn succeeds(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}: {self:#?}", self.what);
+        self
+    }
+
+    /// Standard output has each of these.
+    #[track_caller]
+    fn shows(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.out.contains(part), "{} shows no \"{part}\": {self:#?}", self.what);
+        }
+        self
+    }
+
+    /// It fails with this code and says each of these on standard error, and nothing on standard output.
+    #[track_caller]
+    fn fails(self, code: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert_eq!(self.out, "", "{self:#?}");
+        for part in parts {
+            assert!(self.err.contains(part), "{} says no \"{part}\": {self:#?}", self.what);
+        }
+        self
+    }
+
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
+
+/// A validator and people with keypair files, who type commands.
+struct Stage {
+    net: Localnet,
+    mint: TestMint,
+    folder: Folder,
+    people: Vec<(&'static str, Keypair)>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let net = Localnet::start(Config::default()).await.unwrap();
+        let mint = net.create_mint(MintConfig::default()).await.unwrap();
+        let folder = Folder::new();
+        let mut people = Vec::new();
+        for name in ["buyer", "seller", "arbiter", "stranger"] {
+            let keypair = net.new_funded_keypair(100 * SOL).await.unwrap();
+            folder.write(&format!("{name}.json"), serde_json::to_vec(keypair.to_bytes().as_slice()).unwrap());
+            people.push((name, keypair));
+        }
+        let stage = Self { net, mint, folder, people };
+        stage.net.mint_to(&stage.mint, &stage.address("buyer"), TOKENS).await.unwrap();
+        stage
+    }
+
+    fn keypair(&self, name: &str) -> &Keypair {
+        &self.people.iter().find(|(person, _)| *person == name).unwrap().1
+    }
+
+    fn address(&self, name: &str) -> Pubkey {
+        self.keypair(name).pubkey()
+    }
+
+    /// Words as they are typed, with `{buyer}` and the like for addresses and `{mint}` for the token.
+    fn words(&self, line: &str) -> Vec<String> {
+        let mut line = line.replace("{mint}", &self.mint.address.to_string());
+        for (name, keypair) in &self.people {
+            line = line.replace(&format!("{{{name}}}"), &keypair.pubkey().to_string());
+        }
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Somebody types `escrow …`.
+    fn types(&self, who: &str, line: &str) -> Ran {
+        let mut command = command(&self.folder);
+        command.args(["--url", self.net.rpc_url(), "--keypair", &format!("{who}.json")]).args(self.words(line));
+        Ran::new(format!("{who}: escrow {line}"), command.output().unwrap())
+    }
+
+    /// The same, and what it says to a script.
+    #[track_caller]
+    fn asks(&self, who: &str, line: &str) -> Value {
+        self.types(who, &format!("--output json {line}")).succeeds().json()
+    }
+
+    /// The buyer creates an escrow with the seller. Returns its address.
+    #[track_caller]
+    fn create(&self, terms: &str) -> String {
+        let created = self.asks("buyer", &format!("create --seller {{seller}} {terms}"));
+        created["address"].as_str().unwrap().to_owned()
+    }
+
+    async fn sol(&self, who: &str) -> u64 {
+        self.net.balance(&self.address(who)).await.unwrap()
+    }
+
+    async fn tokens(&self, who: &str) -> u64 {
+        self.net.token_balance(&self.address(who), &self.mint).await.unwrap()
+    }
+}
