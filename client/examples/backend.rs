@@ -126,18 +126,21 @@ impl Backend {
         // Kept before it is submitted. If this process dies from here on, the next one submits the same transaction, and
         // it is executed once at most. Without this nobody would know whether to pay again.
         self.keep(&prepared)?;
+        use escrow_client::Error::{Expired, Failed, Refused, Unknown};
         let outcome = loop {
             match self.client.submit(&prepared).await {
                 // Not known yet: the same transaction again, never a new one.
-                Err(escrow_client::Error::Unknown { source, .. }) => {
+                Err(Unknown { source, .. }) => {
                     eprintln!("{step}: {source}; asking again");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
-                // Everything else is final. After `Expired`, it is safe to prepare anew.
                 outcome => break outcome,
             }
         };
-        self.forget()?;
+        // These are final. After anything else it stays in the outbox, to be submitted again.
+        if matches!(outcome, Ok(_) | Err(Refused(_) | Failed { .. } | Expired { .. })) {
+            self.forget()?;
+        }
         let confirmed = outcome?;
         println!("{step}: {} in slot {}", confirmed.signature, confirmed.slot);
         Ok(())
