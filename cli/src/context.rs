@@ -153,7 +153,7 @@ fn resolve_url(url: &str) -> Result<String> {
         "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com".to_owned(),
         url if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),
         other => {
-            return Err(CliError::Usage(format!(
+            return Err(CliError::Arguments(format!(
                 "\"{other}\" is no RPC node: name a URL (http://…) or localhost, devnet, testnet or mainnet-beta"
             )));
         }
@@ -168,6 +168,6 @@ mod tests {
     fn monikers_stand_for_clusters() {
         assert_eq!(resolve_url("localhost").ok().as_deref(), Some("http://127.0.0.1:8899"));
         assert_eq!(resolve_url("http://10.0.0.1:1").ok().as_deref(), Some("http://10.0.0.1:1"));
-        assert!(matches!(resolve_url("mainnet"), Err(CliError::Usage(_))));
+        assert!(matches!(resolve_url("mainnet"), Err(CliError::Arguments(_))));
     }
 }

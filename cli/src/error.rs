@@ -74,7 +74,10 @@ pub enum CliError {
         /// How many there are.
         count: usize,
     },
-    /// The arguments do not fit together.
+    /// The arguments cannot be right, whatever is on the chain.
+    #[error("{0}")]
+    Arguments(String),
+    /// The arguments do not fit what is on the chain.
     #[error("{0}")]
     Usage(String),
     /// The embedded validator failed.
@@ -113,6 +116,14 @@ impl From<EscrowError> for CliError {
 }
 
 impl CliError {
+    /// What the process exits with: 2 for a mistake in the command line, as for those that clap finds, else 1.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Arguments(_) => 2,
+            _ => 1,
+        }
+    }
+
     /// For those who asked for JSON. `code` and `name` are there where the program itself refused.
     pub fn json(&self) -> serde_json::Value {
         let reason = match self {

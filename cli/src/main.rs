@@ -17,13 +17,16 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::print_usage(&error),
+    };
     let format = cli.global.output;
     match commands::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::print_error(format, &error);
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The one place that prints.
 
-use std::{fmt::Display, io::Write};
+use std::{fmt::Display, io::Write, process::ExitCode};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -53,6 +53,28 @@ pub fn print_error(format: Format, error: &CliError) {
         Format::JsonCompact => serde_json::to_string(&error.json()).unwrap_or_default(),
     };
     note(text);
+}
+
+/// Prints what is wrong with the command line, or the help or version that it asks for. As JSON where that was asked
+/// for as far as the command line can be understood.
+pub fn print_usage(error: &clap::Error) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let asked = |format: &str| {
+        let option = format!("--output={format}");
+        arguments.iter().any(|argument| *argument == option)
+            || arguments.windows(2).any(|pair| matches!(pair, [name, value] if name == "--output" && value == format))
+    };
+    let text = error.to_string();
+    let json = serde_json::json!({ "error": text.trim_end(), "name": null, "code": null, "signature": null });
+    if !error.use_stderr() || !(asked("json") || asked("json-compact")) {
+        // A standard error that does not take it cannot be helped.
+        let _ = error.print();
+    } else if asked("json") {
+        note(serde_json::to_string_pretty(&json).unwrap_or(text));
+    } else {
+        note(json);
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Tells a person something that is not the result.

@@ -473,22 +473,28 @@ impl Display for EscrowView {
         if self.arbiter_fee_bps > 0 {
             row("arbiter's fee", &percent(self.arbiter_fee_bps))?;
         }
-        match &self.funded_at {
-            None => row("fund by", &self.fund_by)?,
-            Some(funded_at) => row("funded", funded_at)?,
+        row("fund by", &self.fund_by)?;
+        if let Some(funded_at) = &self.funded_at {
+            row("funded", funded_at)?;
         }
-        if let Some(end) = &self.cooling_off_end {
-            row("cooling off till", end)?;
+        match &self.cooling_off_end {
+            Some(end) => row("cooling off", &format!("until {end}"))?,
+            None if self.cooling_off_seconds > 0 => {
+                row("cooling off", &format!("{} after funding", duration(u64::from(self.cooling_off_seconds))))?;
+            }
+            None => {}
         }
+        row("ruling window", &format!("{} from a dispute on", duration(u64::from(self.ruling_window_seconds))))?;
         if let Some(hash) = &self.document_hash {
             row("document", hash)?;
         }
         if let Some(hash) = &self.hashlock {
             row("hash-lock", hash)?;
         }
-        writeln!(f, "\n  seller's share if nothing is delivered in time  {}", percent(self.undelivered_bps))?;
-        writeln!(f, "  if the buyer does not answer a delivery in time  {}", percent(self.unanswered_bps))?;
-        writeln!(f, "  if nobody rules on a dispute in time             {}", percent(self.unruled_bps))?;
+        writeln!(f, "\n  the seller's share")?;
+        writeln!(f, "    if nothing is delivered in time                  {}", percent(self.undelivered_bps))?;
+        writeln!(f, "    if the buyer does not answer a delivery in time  {}", percent(self.unanswered_bps))?;
+        writeln!(f, "    if nobody rules on a dispute in time             {}", percent(self.unruled_bps))?;
         writeln!(f)?;
         for milestone in &self.milestones {
             writeln!(f, "{milestone}")?;
@@ -517,6 +523,9 @@ impl Display for MilestoneView {
                 write!(f, ", {} undecided", self.remaining)?;
             }
             write!(f, "; deadline {deadline}, then {} of it to the seller", percent(bps))?;
+            if self.status == "pending" {
+                write!(f, "; review {}", duration(u64::from(self.review_window_seconds)))?;
+            }
         }
         Ok(())
     }

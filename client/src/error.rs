@@ -2,7 +2,7 @@
 
 use anchor_lang::Id;
 use escrow::error::EscrowError;
-use solana_client::client_error::ClientError;
+use solana_client::client_error::{ClientError, ClientErrorKind};
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -96,6 +96,16 @@ pub enum Error {
     },
 }
 
+/// `error` without the URL that it was asked at: providers put keys into those.
+pub(crate) fn without_url(mut error: ClientError) -> ClientError {
+    let kind = std::mem::replace(&mut *error.kind, ClientErrorKind::Custom(String::new()));
+    *error.kind = match kind {
+        ClientErrorKind::Reqwest(source) => ClientErrorKind::Reqwest(source.without_url()),
+        other => other,
+    };
+    error
+}
+
 impl Error {
     /// The program's own reason, where there is one.
     pub fn escrow_error(&self) -> Option<EscrowError> {
@@ -162,6 +172,15 @@ impl Failure {
             3 => Some("the token account is for another mint"),
             4 => Some("the token account belongs to somebody else"),
             17 => Some("the token account is frozen by the token's issuer"),
+            36 => Some(
+                "the receiving token account wants a memo with every transfer: its owner can choose another account by \
+                 signing, or do without for this transaction",
+            ),
+            42 => Some(
+                "the paying token account has its CPI guard on: switch it off for this transaction, or pay from \
+                 another account",
+            ),
+            67 => Some("the token's issuer has paused all transfers: try again when they go on"),
             _ => None,
         }
     }
@@ -188,9 +207,19 @@ impl std::fmt::Display for Failure {
             (TransactionError::InstructionError(_, InstructionError::Custom(DUPLICATE_ACCOUNT)), Some(escrow::ID)) => {
                 f.write_str("the same account was passed in two places that must differ")
             }
-            (TransactionError::InstructionError(_, InstructionError::UninitializedAccount), Some(escrow::ID)) => {
-                f.write_str("there is no escrow at this address")
-            }
+            // An account that does not exist has no data.
+            (
+                TransactionError::InstructionError(
+                    _,
+                    InstructionError::UninitializedAccount | InstructionError::AccountDataTooSmall,
+                ),
+                Some(escrow::ID),
+            ) => f.write_str("there is no escrow at this address, or not any more"),
+            (TransactionError::InsufficientFundsForRent { account_index }, _) => write!(
+                f,
+                "too little SOL would remain in an account of the transaction (number {account_index}): an account \
+                 holds nothing or at least what its rent exemption takes, 0.00089088 SOL for a wallet"
+            ),
             (error, Some(program)) => write!(f, "{error} (program {program})"),
             (error, None) => write!(f, "{error}"),
         }

@@ -19,7 +19,7 @@ use solana_commitment_config::CommitmentConfig;
 use solana_program::clock::Clock;
 use solana_pubkey::Pubkey;
 
-use crate::{Error, EscrowAccount, Result};
+use crate::{Error, EscrowAccount, Result, error::without_url};
 
 /// Which escrows to list. An address that is named must match.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,13 +93,14 @@ impl EscrowClient {
     }
 
     pub(crate) fn rpc_error(&self, source: ClientError) -> Error {
-        Error::Rpc { url: self.url(), source: Box::new(source) }
+        Error::Rpc { url: self.url(), source: Box::new(without_url(source)) }
     }
 
     /// The account at `address`, if there is one.
     pub async fn account(&self, address: &Pubkey) -> Result<Option<Account>> {
-        let answer = self.rpc.get_account_with_commitment(address, self.commitment()).await;
-        Ok(answer.map_err(|error| self.rpc_error(error))?.value)
+        // Not `get_account_with_commitment`, whose errors hide what happened behind "account not found".
+        let answer = self.rpc.get_multiple_accounts_with_commitment(&[*address], self.commitment()).await;
+        Ok(answer.map_err(|error| self.rpc_error(error))?.value.into_iter().next().flatten())
     }
 
     /// The escrow at `address`.

@@ -14,6 +14,7 @@ use solana_client::{
     rpc_request::{RpcError, RpcResponseErrorData},
 };
 use solana_instruction::Instruction;
+use solana_program::hash::Hash;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_signer::{Signer, signers::Signers};
@@ -21,7 +22,10 @@ use solana_transaction::Transaction;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::TransactionStatus;
 
-use crate::{Error, EscrowClient, Result, error::Failure};
+use crate::{
+    Error, EscrowClient, Result,
+    error::{Failure, without_url},
+};
 
 /// How often the status of a submitted transaction is asked for.
 const POLL_EVERY: Duration = Duration::from_millis(400);
@@ -62,20 +66,26 @@ impl EscrowClient {
         payer: &Pubkey,
         signers: &S,
     ) -> Result<Prepared> {
-        let answer = self.rpc.get_latest_blockhash_with_commitment(self.commitment()).await;
-        let (blockhash, last_valid_block_height) = answer.map_err(|error| self.rpc_error(error))?;
-        let mut transaction = Transaction::new_with_payer(instructions, Some(payer));
-        transaction.try_sign(signers, blockhash).map_err(|error| Error::Signer(error.to_string()))?;
-        Ok(Prepared { transaction, last_valid_block_height })
+        let blockhash = self.blockhash().await?;
+        sign(instructions, payer, signers, blockhash)
     }
 
     /// Prepares and submits. The first signer pays the fee.
     pub async fn send(&self, instructions: &[Instruction], signers: &[&(dyn Signer + Sync)]) -> Result<Confirmed> {
         let payer = signers.first().ok_or_else(|| Error::Signer("nobody signs".to_owned()))?;
         let payer = payer.try_pubkey().map_err(|error| Error::Signer(error.to_string()))?;
-        let signers: Vec<&dyn Signer> = signers.iter().map(|signer| *signer as &dyn Signer).collect();
-        let prepared = self.prepare(instructions, &payer, &signers).await?;
+        let blockhash = self.blockhash().await?;
+        let prepared = {
+            let signers: Vec<&dyn Signer> = signers.iter().map(|signer| *signer as &dyn Signer).collect();
+            sign(instructions, &payer, &signers, blockhash)?
+        };
         self.submit(&prepared).await
+    }
+
+    /// A fresh block hash, and the height up to which it is good.
+    async fn blockhash(&self) -> Result<(Hash, u64)> {
+        let answer = self.rpc.get_latest_blockhash_with_commitment(self.commitment()).await;
+        answer.map_err(|error| self.rpc_error(error))
     }
 
     /// Submits a transaction, also one that was submitted before, and waits until it has reached the commitment.
@@ -119,9 +129,7 @@ impl EscrowClient {
         }
         Ok(Some(match status.err.clone() {
             None => Ok(Confirmed { signature: *signature, slot: status.slot }),
-            Some(error) => {
-                Err(Error::Failed { signature: *signature, failure: Failure::new(error, Vec::new()) })
-            }
+            Some(error) => Err(Error::Failed { signature: *signature, failure: Failure::new(error, Vec::new()) }),
         }))
     }
 
@@ -159,8 +167,19 @@ impl EscrowClient {
     }
 }
 
+fn sign<S: Signers + ?Sized>(
+    instructions: &[Instruction],
+    payer: &Pubkey,
+    signers: &S,
+    (blockhash, last_valid_block_height): (Hash, u64),
+) -> Result<Prepared> {
+    let mut transaction = Transaction::new_with_payer(instructions, Some(payer));
+    transaction.try_sign(signers, blockhash).map_err(|error| Error::Signer(error.to_string()))?;
+    Ok(Prepared { transaction, last_valid_block_height })
+}
+
 fn unknown(signature: Signature, source: ClientError) -> Error {
-    Error::Unknown { signature, source: Box::new(source) }
+    Error::Unknown { signature, source: Box::new(without_url(source)) }
 }
 
 /// Why the simulation in front of sending refused the transaction, if that is what `error` says.

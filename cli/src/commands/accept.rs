@@ -8,7 +8,6 @@ use super::{Done, MilestoneArgs};
 use crate::{
     context::{Context, Situation},
     error::{CliError, Result},
-    output::note,
 };
 
 /// Arguments of `accept`.
@@ -19,7 +18,7 @@ pub struct AcceptArgs {
 
     /// Accept only if this much is the seller's, in SOL or in the token's unit. Without it: whatever is proposed when
     /// this command reads the escrow, and nothing that replaces it later
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     seller_amount: Option<String>,
 }
 
@@ -47,7 +46,6 @@ pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
     // What the program would refuse, before anything is sent.
     let mut milestone = *escrow.milestone(index)?;
     ({ escrow.state }).accept(party, proposal, &mut milestone, *now).map_err(situation.refused(Some(index)))?;
-    note(format_args!("accepting to {}", asset.proposal(&proposal, *now)));
     let confirmed = context.send(&[instruction::accept(address, keypair.pubkey(), proposal)], &keypair).await?;
     let done = format!("accepted on escrow {address}: to {}", asset.proposal(&proposal, *now));
     Done::new(context, done, confirmed, &address).await

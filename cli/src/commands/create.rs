@@ -47,7 +47,13 @@ pub struct CreateArgs {
     attester: Option<Pubkey>,
 
     /// The amount, in SOL or in the token's unit, as a single milestone
-    #[arg(long, required_unless_present = "milestone", conflicts_with = "milestone", requires = "deliver_by")]
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        required_unless_present = "milestone",
+        conflicts_with = "milestone",
+        requires = "deliver_by"
+    )]
     amount: Option<String>,
 
     /// When the single milestone must be delivered: a duration from now (14d) or a time (2026-12-24T18:00:00Z)

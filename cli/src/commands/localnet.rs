@@ -80,7 +80,7 @@ impl Display for Running {
 /// Serves until it is interrupted.
 pub async fn run(format: Format, args: LocalnetArgs) -> Result<()> {
     let LocalnetArgs { rpc_port, keys, decimals } = args;
-    let ws = rpc_port.checked_add(1).ok_or_else(|| CliError::Usage("--rpc-port is at most 65534".to_owned()))?;
+    let ws = rpc_port.checked_add(1).ok_or_else(|| CliError::Arguments("--rpc-port is at most 65534".to_owned()))?;
     let ports = Ports::Fixed { rpc: rpc_port, ws };
     let net = Localnet::start(Config { ports, ..Config::like_a_cluster() }).await?;
     let running = prepare(&net, &keys, decimals).await?;

@@ -24,7 +24,7 @@ pub struct ProposeArgs {
     milestone: MilestoneArgs,
 
     /// Settle the milestone: this much of what remains is the seller's (before the fee), the rest the buyer's
-    #[arg(long, value_name = "AMOUNT", group = "what", required_unless_present_any = ["deliver_by", "withdraw"])]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, group = "what", required_unless_present_any = ["deliver_by", "withdraw"])]
     seller_amount: Option<String>,
 
     /// Give the seller of a pending milestone until then

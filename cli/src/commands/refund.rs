@@ -16,7 +16,7 @@ pub struct RefundArgs {
     milestone: MilestoneArgs,
 
     /// How much, in SOL or in the token's unit [default: all that remains]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     amount: Option<String>,
 }
 

@@ -73,8 +73,7 @@ fn waiting_can_move_between_threads() {
     let prepared = Prepared { transaction: Default::default(), last_valid_block_height: 0 };
     movable(client.prepare(&[], &address, &signers));
     movable(client.submit(&prepared));
-    // BUG client/src/send.rs `send`: its future is not Send. Put this line in again when it is.
-    // movable(client.send(&[], &[&keypair]));
+    movable(client.send(&[], &[&keypair]));
     movable(client.escrow(&address));
     movable(client.list(&Default::default()));
     movable(client.now());
