@@ -7,13 +7,16 @@ use anchor_lang::{
     programs::{Token, Token2022},
 };
 use escrow::state::{Escrow, MintInfo};
+use serde_json::json;
 use solana_account::Account;
-use solana_account_decoder_client_types::UiAccountEncoding;
+use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
 use solana_client::{
     client_error::ClientError,
     nonblocking::rpc_client::RpcClient,
     rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     rpc_filter::{Memcmp, RpcFilterType},
+    rpc_request::RpcRequest,
+    rpc_response::Response,
 };
 use solana_commitment_config::CommitmentConfig;
 use solana_program::clock::Clock;
@@ -98,9 +101,22 @@ impl EscrowClient {
 
     /// The account at `address`, if there is one.
     pub async fn account(&self, address: &Pubkey) -> Result<Option<Account>> {
+        let config = RpcAccountInfoConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            commitment: Some(self.commitment()),
+            ..RpcAccountInfoConfig::default()
+        };
         // Not `get_account_with_commitment`, whose errors hide what happened behind "account not found".
-        let answer = self.rpc.get_multiple_accounts_with_commitment(&[*address], self.commitment()).await;
-        Ok(answer.map_err(|error| self.rpc_error(error))?.value.into_iter().next().flatten())
+        let asked = json!([address.to_string(), config]);
+        let answer: std::result::Result<Response<Option<UiAccount>>, _> =
+            self.rpc.send(RpcRequest::GetAccountInfo, asked).await;
+        let Some(account) = answer.map_err(|error| self.rpc_error(error))?.value else { return Ok(None) };
+        match account.to_account() {
+            Some(account) => Ok(Some(account)),
+            None => {
+                Err(Error::Answer { url: self.url(), reason: format!("an account {address} that does not decode") })
+            }
+        }
     }
 
     /// The escrow at `address`.

@@ -90,7 +90,7 @@ fn a_configuration_that_is_none_is_named() {
     folder.write("typo.yml", config("http://127.0.0.1:1", "x.json", "comfirmed"));
     run(command(&folder), "-C typo.yml list").fails(1, &["comfirmed"]);
     folder.write("url.yml", config("no node", "x.json", "confirmed"));
-    run(command(&folder), "-C url.yml list").fails(1, &["no node"]);
+    run(command(&folder), "-C url.yml list").fails(2, &["no node"]);
     run(command(&folder), "--commitment comfirmed list").fails(2, &["comfirmed"]);
 }
 
@@ -123,7 +123,7 @@ fn monikers_stand_for_clusters() {
         run(command, &format!("-u {moniker} list")).fails(1, &[]);
         assert_eq!(asked.join().unwrap(), format!("CONNECT {host} HTTP/1.1"), "{moniker}");
     }
-    run(command(&folder), "-u mainnet list").fails(1, &["mainnet-beta"]);
+    run(command(&folder), "-u mainnet list").fails(2, &["mainnet-beta"]);
 }
 
 /// Without any configuration it is this machine, and no cluster with real money.

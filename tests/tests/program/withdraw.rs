@@ -85,8 +85,7 @@ fn a_recipient_that_the_terms_do_not_name_is_paid_nothing() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], |_, terms| terms.arbiter = Pubkey::default());
         for recipient in [Recipient::Fee, Recipient::Arbiter] {
-            // The default key is the system program's address, which no transaction can write to.
-            deal.refused(deal.withdraw(recipient), NOT_WRITABLE);
+            deal.refused(deal.withdraw(recipient), NothingDue);
             for who in EVERYBODY {
                 deal.refused(deal.withdraw(recipient).account(1, deal.key(who)), RecipientMismatch);
             }
