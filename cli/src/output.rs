@@ -61,7 +61,7 @@ pub fn print_usage(error: &clap::Error) -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let asked = |format: &str| {
         let option = format!("--output={format}");
-        arguments.iter().any(|argument| *argument == option)
+        arguments.contains(&option)
             || arguments.windows(2).any(|pair| matches!(pair, [name, value] if name == "--output" && value == format))
     };
     let text = error.to_string();

@@ -49,14 +49,14 @@ pub enum Error {
     Rule(#[from] EscrowError),
     /// The transaction was refused before it was sent: nothing changed.
     #[error("refused, and not sent: {0}")]
-    Refused(Failure),
+    Refused(Box<Failure>),
     /// The transaction was executed and failed. Nothing changed but the transaction fee.
     #[error("transaction {signature} failed: {failure}")]
     Failed {
         /// Its signature.
         signature: Signature,
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// The transaction was never executed and never can be: it is safe to build it anew.
     #[error("transaction {signature} expired without being executed: nothing changed, and it is safe to try again")]

@@ -129,7 +129,9 @@ impl EscrowClient {
         }
         Ok(Some(match status.err.clone() {
             None => Ok(Confirmed { signature: *signature, slot: status.slot }),
-            Some(error) => Err(Error::Failed { signature: *signature, failure: Failure::new(error, Vec::new()) }),
+            Some(error) => {
+                Err(Error::Failed { signature: *signature, failure: Box::new(Failure::new(error, Vec::new())) })
+            }
         }))
     }
 
@@ -142,7 +144,7 @@ impl EscrowClient {
             Some(Failure { error: TransactionError::AlreadyProcessed, .. }) => Ok(()),
             // A node that lags behind does not know the block hash yet, or no longer: the waiting tells.
             Some(Failure { error: TransactionError::BlockhashNotFound, .. }) => Ok(()),
-            Some(failure) => Err(Error::Refused(failure)),
+            Some(failure) => Err(Error::Refused(Box::new(failure))),
             // The node refused the request itself, as it does with a transaction that is too large. Some nodes say that
             // of a transaction that they know, too.
             None if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
