@@ -145,8 +145,9 @@ impl EscrowClient {
             // A node that lags behind does not know the block hash yet, or no longer: the waiting tells.
             Some(Failure { error: TransactionError::BlockhashNotFound, .. }) => Ok(()),
             Some(failure) => Err(Error::Refused(Box::new(failure))),
-            // The node refused the request itself, as it does with a transaction that is too large. Some nodes say that
-            // of a transaction that they know, too.
+            // Some nodes say it in words alone, and know the status only a moment later.
+            None if error.to_string().contains(&TransactionError::AlreadyProcessed.to_string()) => Ok(()),
+            // The node refused the request itself, as it does with a transaction that is too large.
             None if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
                 match self.status(&prepared.signature()).await? {
                     Some(_) => Ok(()),
