@@ -84,8 +84,10 @@ pub async fn run(format: Format, args: LocalnetArgs) -> Result<()> {
     let ports = Ports::Fixed { rpc: rpc_port, ws };
     let net = Localnet::start(Config { ports, ..Config::like_a_cluster() }).await?;
     let running = prepare(&net, &keys, decimals).await?;
+    // Listened for before anybody is told that the validator runs, and so may already want to stop it.
+    let interrupted = interrupted()?;
     print(format, &running)?;
-    interrupted().await?;
+    interrupted.await?;
     note("stopping");
     net.shutdown().await?;
     Ok(())
@@ -136,17 +138,20 @@ fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
     serde_json::to_writer(options.open(path)?, secret).map_err(io::Error::from)
 }
 
-/// Waits for Ctrl-C, or on Unix for the signal to terminate.
-async fn interrupted() -> io::Result<()> {
+/// Listens from now on for Ctrl-C, and on Unix for the signal to terminate; done when one comes.
+fn interrupted() -> io::Result<impl Future<Output = io::Result<()>>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            Ok(())
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(tokio::signal::ctrl_c())
 }
