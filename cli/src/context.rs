@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use escrow_client::{Confirmed, EscrowAccount, EscrowClient, EscrowError, Mint, amount::SOL_DECIMALS};
+use escrow_client::{Confirmed, EscrowAccount, EscrowClient, EscrowError, Mint, amount::SOL_DECIMALS, read::node_url};
 use solana_cli_config::Config;
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 use solana_instruction::Instruction;
@@ -146,17 +146,10 @@ fn local_defaults() -> Config {
 
 /// The URL behind a moniker; other URLs as they are.
 fn resolve_url(url: &str) -> Result<String> {
-    Ok(match url {
-        "l" | "localhost" => "http://127.0.0.1:8899".to_owned(),
-        "d" | "devnet" => "https://api.devnet.solana.com".to_owned(),
-        "t" | "testnet" => "https://api.testnet.solana.com".to_owned(),
-        "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com".to_owned(),
-        url if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),
-        other => {
-            return Err(CliError::Arguments(format!(
-                "\"{other}\" is no RPC node: name a URL (http://…) or localhost, devnet, testnet or mainnet-beta"
-            )));
-        }
+    node_url(url).ok_or_else(|| {
+        CliError::Arguments(format!(
+            "\"{url}\" is no RPC node: name a URL (http://…) or localhost, devnet, testnet or mainnet-beta"
+        ))
     })
 }
 

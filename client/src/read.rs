@@ -220,6 +220,20 @@ impl Filter {
     }
 }
 
+/// The URL of the RPC node that somebody names: a cluster's moniker, as Solana's own tools know them, or a URL. None for
+/// anything else.
+pub fn node_url(named: &str) -> Option<String> {
+    let url = match named {
+        "l" | "localhost" => "http://127.0.0.1:8899",
+        "d" | "devnet" => "https://api.devnet.solana.com",
+        "t" | "testnet" => "https://api.testnet.solana.com",
+        "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com",
+        url if url.starts_with("http://") || url.starts_with("https://") => url,
+        _ => return None,
+    };
+    Some(url.to_owned())
+}
+
 /// Scheme, host and port of a URL. Providers put keys into the rest.
 fn public_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "RPC node".to_owned() };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use escrow_client::EscrowClient;
+use escrow_client::{EscrowClient, read::node_url};
 use escrow_migrations::{Elf, ElfHash, Event, Migrator, cost::Sol};
 use indicatif::{ProgressBar, ProgressStyle};
 use solana_cli_config::Config;
@@ -187,17 +187,10 @@ fn default_keypair() -> Option<PathBuf> {
 
 /// The URL behind a moniker; other URLs as they are.
 fn resolve_url(url: &str) -> Result<String> {
-    Ok(match url {
-        "l" | "localhost" => "http://127.0.0.1:8899".to_owned(),
-        "d" | "devnet" => "https://api.devnet.solana.com".to_owned(),
-        "t" | "testnet" => "https://api.testnet.solana.com".to_owned(),
-        "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com".to_owned(),
-        url if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),
-        other => {
-            return Err(CliError::Usage(format!(
-                "\"{other}\" is no RPC node: name a URL (http://…) or localhost, devnet, testnet or mainnet-beta"
-            )));
-        }
+    node_url(url).ok_or_else(|| {
+        CliError::Usage(format!(
+            "\"{url}\" is no RPC node: name a URL (http://…) or localhost, devnet, testnet or mainnet-beta"
+        ))
     })
 }
 
