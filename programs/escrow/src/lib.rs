@@ -23,6 +23,8 @@ pub mod event;
 #[cfg(all(test, feature = "idl-build"))]
 mod idl;
 pub mod instructions;
+#[cfg(feature = "entrypoint")]
+mod security;
 pub mod state;
 pub mod token;
 

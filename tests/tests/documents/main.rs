@@ -1,4 +1,4 @@
-//! Documents that are generated match what they are generated from.
+//! Documents that are generated match what they are generated from, and the program says whom to tell of a problem.
 
 use std::path::Path;
 
@@ -17,4 +17,13 @@ fn the_table_of_compute_units_is_what_the_committed_program_costs() {
 fn the_tables_of_the_protocol_are_what_the_code_says() {
     let (committed, written) = escrow_tests::documents::protocol().expect("docs/protocol.md");
     assert!(committed == written, "docs/protocol.md no longer matches: cargo run -p escrow-tests --bin documents");
+}
+
+#[test]
+fn the_committed_program_holds_a_security_txt_that_tools_can_read() {
+    let program = std::fs::read(escrow_tests::elf_path()).expect("the committed program");
+    let found = solana_security_txt::find_and_parse(&program).expect("a security.txt");
+    assert_eq!(found.name, "Escrow");
+    assert!(found.policy.contains("SECURITY.md"));
+    assert_eq!(found.contacts.len(), 1);
 }
