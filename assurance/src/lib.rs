@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+pub mod interleavings;
+pub mod model;
+pub mod play;
+
 /// How a check is run.
 pub struct Run<'a> {
     /// Everything random comes from it.
@@ -55,4 +59,4 @@ pub struct Check {
 }
 
 /// All of them.
-pub const CHECKS: &[Check] = &[];
+pub const CHECKS: &[Check] = &[play::CHECK, interleavings::CHECK];

@@ -272,7 +272,7 @@ impl Escrow {
     }
 
     /// Cancelling refunds every milestone; settled ones have nothing left.
-    pub(crate) fn cancel(&mut self, milestone: &mut Milestone) -> Result<Moved> {
+    pub fn cancel(&mut self, milestone: &mut Milestone) -> Result<Moved> {
         let remaining = milestone.take_all()?;
         self.ledger.refund(remaining)?;
         Ok(Moved { buyer: remaining, ..Moved::default() })

@@ -1,0 +1,205 @@
+//! Exit liveness: from a state that a play reached, time passes all deadlines, and each party alone gets what the terms
+//! owe it, by instructions that nobody else signs.
+
+use anyhow::{Result, ensure};
+use escrow_client::{Recipient, history::Action};
+use solana_pubkey::Pubkey;
+
+use super::stage::{Move, Slot, Stage, associated, mints, people};
+use crate::model::{Call, Escrow, Phase};
+
+/// What was found.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Exits {
+    /// States from which exits were tried.
+    pub states: u64,
+    /// Parties who got what was theirs, alone.
+    pub parties: u64,
+    /// Parties who got nothing because a token's issuer froze the vault or all of their accounts: a risk that the terms
+    /// accept by name.
+    pub frozen: u64,
+    /// Rent payers whose rent waits for a recipient whose token accounts are frozen or given away.
+    pub rent_waits: u64,
+}
+
+impl Exits {
+    /// Adds those of another play.
+    pub fn add(&mut self, other: Self) {
+        self.states += other.states;
+        self.parties += other.parties;
+        self.frozen += other.frozen;
+        self.rent_waits += other.rent_waits;
+    }
+}
+
+/// Tries the exit of each party of the escrow in `slot`.
+pub fn check(stage: &Stage, slot: usize, exits: &mut Exits) -> Result<()> {
+    let Some((place, escrow)) = stage.slots[slot].as_ref().and_then(|p| Some((p, stage.model.escrows.get(&p.escrow)?)))
+    else {
+        return Ok(());
+    };
+    exits.states += 1;
+    let deadlines = escrow.milestones.iter().filter_map(|milestone| milestone.phase.deadline());
+    let end = deadlines.chain([escrow.terms.fund_by.into()]).max().unwrap_or(0);
+    let wait = i64::try_from(end - stage.model.now)?.max(0);
+    let mut late = stage.fork();
+    late.play(&Move::Wait(wait))?;
+
+    let terms = &escrow.terms;
+    let roles = [terms.buyer, terms.seller, terms.fee_recipient, terms.arbiter];
+    let mut parties: Vec<Pubkey> = roles.into_iter().filter(|address| *address != Pubkey::default()).collect();
+    parties.sort_unstable();
+    parties.dedup();
+    for party in parties {
+        leave(late.fork(), slot, place, escrow, party, exits)?;
+    }
+    get_rent_back(late.fork(), slot, place, escrow, exits)
+}
+
+fn call(place: &Slot, action: Action) -> Call {
+    Call { escrow: place.escrow, action, signer: None, token_account: None }
+}
+
+/// What everybody is owed once all that is undecided takes its default: told from the terms.
+fn owed(escrow: &Escrow, party: &Pubkey) -> i128 {
+    let mut escrow = escrow.clone();
+    for milestone in 0u8..u8::try_from(escrow.milestones.len()).unwrap_or(0) {
+        let deadline = escrow.milestones[usize::from(milestone)].phase.deadline();
+        if let Some(deadline) = deadline {
+            let expired = escrow.decide(&Action::Expire { milestone }, None, deadline);
+            debug_assert!(expired.is_ok());
+        }
+    }
+    let theirs = Recipient::ALL.into_iter().filter(|recipient| escrow.recipient(*recipient) == *party);
+    theirs.map(|recipient| escrow.due(recipient)).sum()
+}
+
+/// Everything that `party` has of the escrow's asset.
+fn wealth(stage: &Stage, escrow: &Escrow, party: &Pubkey) -> i128 {
+    if escrow.terms.mint == Pubkey::default() {
+        return stage.model.lamports.get(party).copied().unwrap_or(0);
+    }
+    let theirs = stage.model.tokens.values().filter(|held| held.mint == escrow.terms.mint && held.owner == *party);
+    theirs.map(|held| held.amount).sum()
+}
+
+fn expire_all(stage: &mut Stage, slot: usize, place: &Slot, escrow: &Escrow) -> Result<()> {
+    for (milestone, state) in (0u8..).zip(&escrow.milestones) {
+        if state.phase != Phase::Settled {
+            let done = stage.call(slot, &call(place, Action::Expire { milestone }))?;
+            ensure!(done.is_some(), "milestone {milestone} does not expire after all deadlines");
+        }
+    }
+    Ok(())
+}
+
+/// An account to which `party` can be paid: the associated one, which anybody can open, or another that it directs to
+/// by signing (`alone`).
+fn destination(stage: &mut Stage, escrow: &Escrow, party: &Pubkey, alone: bool) -> Result<Option<Option<Pubkey>>> {
+    let Some(mint) = mints().iter().position(|(mint, _)| *mint == escrow.terms.mint) else { return Ok(Some(None)) };
+    let mint_address = mints()[mint].0;
+    let associated = associated(party, &mint_address);
+    if let Some(person) = people().iter().position(|person| person == party) {
+        stage.play(&Move::OpenAccount(person, mint))?;
+    }
+    let tokens = &stage.model.tokens;
+    let good = |account: &Pubkey| {
+        tokens.get(account).is_some_and(|held| held.owner == *party && held.mint == mint_address && !held.frozen)
+    };
+    if good(&associated) {
+        return Ok(Some(Some(associated)));
+    }
+    if !alone {
+        return Ok(None);
+    }
+    Ok(tokens.keys().copied().find(good).map(Some))
+}
+
+fn vault_is_frozen(stage: &Stage, place: &Slot) -> bool {
+    stage.model.tokens.get(&place.vault).is_some_and(|vault| vault.frozen)
+}
+
+/// `party` alone takes what is theirs.
+fn leave(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, party: Pubkey, exits: &mut Exits) -> Result<()> {
+    if escrow.funded_at.is_none() {
+        // Nothing was paid in: nobody is owed anything but the rent.
+        return Ok(());
+    }
+    let owed = owed(escrow, &party);
+    let before = wealth(&stage, escrow, &party);
+    expire_all(&mut stage, slot, place, escrow)?;
+    if owed != 0 && vault_is_frozen(&stage, place) {
+        exits.frozen += 1;
+        return Ok(());
+    }
+    for recipient in Recipient::ALL {
+        let now = &stage.model.escrows[&place.escrow];
+        if now.recipient(recipient) != party || now.due(recipient) == 0 {
+            continue;
+        }
+        let Some(token_account) = destination(&mut stage, escrow, &party, true)? else {
+            exits.frozen += 1;
+            return Ok(());
+        };
+        let signer = token_account.map(|_| party);
+        let withdraw = Call { signer, token_account, ..call(place, Action::Withdraw { recipient }) };
+        let done = stage.call(slot, &withdraw)?;
+        ensure!(done.is_some(), "{party} cannot withdraw as {recipient:?} from {escrow:?}");
+    }
+    let got = wealth(&stage, escrow, &party) - before;
+    ensure!(got == owed, "{party} got {got} and is owed {owed} by {escrow:?}");
+    exits.parties += 1;
+    Ok(())
+}
+
+/// The rent payer alone gets all rent back: it pays out everybody, which anyone may, and closes.
+fn get_rent_back(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, exits: &mut Exits) -> Result<()> {
+    let payer = escrow.rent_payer;
+    let closing = if escrow.funded_at.is_none() {
+        Call { signer: Some(payer), ..call(place, Action::Cancel) }
+    } else {
+        expire_all(&mut stage, slot, place, escrow)?;
+        for recipient in Recipient::ALL {
+            let now = &stage.model.escrows[&place.escrow];
+            let (to, due) = (now.recipient(recipient), now.due(recipient));
+            if due == 0 {
+                continue;
+            }
+            // Only its own payments can it direct by signing.
+            let destination = destination(&mut stage, escrow, &to, to == payer)?;
+            let (Some(token_account), false) = (destination, vault_is_frozen(&stage, place)) else {
+                exits.rent_waits += 1;
+                return Ok(());
+            };
+            let signer = token_account.filter(|_| to == payer).map(|_| to);
+            let withdraw = Call { signer, token_account, ..call(place, Action::Withdraw { recipient }) };
+            let done = stage.call(slot, &withdraw)?;
+            ensure!(done.is_some(), "nobody can pay out {recipient:?} of {escrow:?}");
+        }
+        call(place, Action::Close)
+    };
+    let buyer = escrow.terms.buyer;
+    let surplus = stage.model.tokens.get(&place.vault).map_or(0, |vault| vault.amount);
+    let token_account = if surplus == 0 {
+        None
+    } else {
+        let Some(token_account) = destination(&mut stage, escrow, &buyer, buyer == payer)? else {
+            exits.rent_waits += 1;
+            return Ok(());
+        };
+        if vault_is_frozen(&stage, place) {
+            exits.rent_waits += 1;
+            return Ok(());
+        }
+        token_account
+    };
+    let signer = closing.signer.or((buyer == payer).then_some(buyer));
+    let has = |stage: &Stage, address: &Pubkey| stage.model.lamports.get(address).copied().unwrap_or(0);
+    let held = has(&stage, &place.escrow) + has(&stage, &place.vault);
+    let before = has(&stage, &payer);
+    let done = stage.call(slot, &Call { signer, token_account, ..closing })?;
+    ensure!(done.is_some(), "the rent of {escrow:?} does not come back");
+    ensure!(has(&stage, &payer) - before == held, "the rent payer got less than all of {held} lamports");
+    exits.parties += 1;
+    Ok(())
+}

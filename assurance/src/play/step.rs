@@ -1,0 +1,438 @@
+//! From random numbers to moves. A step is a few small numbers whose meaning depends on where the play stands, so that a
+//! failing play can be shortened by leaving steps out and making numbers smaller.
+
+use escrow_client::{MilestoneTerms, Proposal, Recipient, Terms, history::Action};
+use escrow_tests::{DAY, HOUR};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use solana_pubkey::Pubkey;
+
+use super::stage::{Move, SLOTS, Slot, Stage, associated, mints, people, second_account};
+use crate::model::{Call, Escrow};
+
+/// One step of a play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Which sort of move.
+    pub sort: u8,
+    /// About which slot.
+    pub slot: u8,
+    /// What everything else comes from.
+    pub dice: u64,
+}
+
+/// Numbers from one number (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end.max(1)
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap_or(0)
+    }
+
+    fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.index(of.len())].clone()
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    fn person(&mut self) -> Pubkey {
+        self.one_of(&people())
+    }
+
+    fn hash(&mut self) -> [u8; 32] {
+        Sha256::digest(self.roll().to_le_bytes()).into()
+    }
+
+    /// An amount that tests something about `of`.
+    fn amount(&mut self, of: u64) -> u64 {
+        match self.below(6) {
+            0 => of,
+            1 => 1,
+            2 => of / 2,
+            3 => of.saturating_sub(1),
+            _ => 1 + self.below(of),
+        }
+    }
+}
+
+/// The secret that opens the hash-locks of these plays.
+const SECRET: [u8; 32] = [7; 32];
+
+/// What the step means now.
+pub fn plan(stage: &Stage, step: Step) -> Move {
+    let slot = usize::from(step.slot) % SLOTS;
+    let dice = &mut Dice(step.dice);
+    match step.sort {
+        0..=24 => Move::Wait(wait(stage, dice)),
+        25..=195 => legal(stage, slot, dice),
+        196..=237 => arbitrary(stage, slot, dice),
+        238..=255 => outside(stage, slot, dice),
+    }
+}
+
+/// To a moment at which something changes, a second before or after it, or a little.
+fn wait(stage: &Stage, dice: &mut Dice) -> i64 {
+    let now = stage.model.now;
+    let mut moments = Vec::new();
+    for place in stage.slots.iter().flatten().filter(|_| dice.chance(50)) {
+        if let Some(escrow) = stage.model.escrows.get(&place.escrow) {
+            moments.push(i128::from(place.terms.fund_by));
+            moments.extend(escrow.cooling_off_end());
+            moments.extend(escrow.milestones.iter().filter_map(|milestone| milestone.phase.deadline()));
+        }
+    }
+    moments.retain(|moment| *moment >= now);
+    moments.sort_unstable();
+    let little = [0, 0, 1, 1, 60, HOUR, DAY];
+    if moments.is_empty() || dice.chance(30) {
+        return dice.one_of(&little);
+    }
+    // The nearest rather than the last, or every play would be over at once.
+    let moment = if dice.chance(80) { moments[0] } else { dice.one_of(&moments) };
+    i64::try_from(moment - now).unwrap_or(0).saturating_add(dice.one_of(&[-1, 0, 0, 1])).max(0)
+}
+
+/// Something that the model accepts now, if there is anything.
+fn legal(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
+    let place = stage.slots[slot].as_ref();
+    let Some((place, escrow)) = place.and_then(|place| Some((place, stage.model.escrows.get(&place.escrow)?))) else {
+        return Move::Create(slot, Box::new(terms(stage, dice)), dice.person());
+    };
+    let mut calls = Vec::new();
+    for (action, signer) in actions(escrow, dice) {
+        let call = whole(stage, place, action, signer, dice);
+        // These end the play of a slot, so they are not hurried.
+        let patient = match call.action {
+            Action::Cancel => dice.chance(90),
+            Action::Close => dice.chance(60),
+            _ => false,
+        };
+        if !patient && stage.model.clone().apply(&call).is_ok() {
+            calls.push(call);
+        }
+    }
+    if calls.is_empty() {
+        return Move::Wait(wait(stage, dice));
+    }
+    Move::Call(slot, dice.one_of(&calls))
+}
+
+/// Each instruction as somebody who may send it would, at some time or other.
+fn actions(escrow: &Escrow, dice: &mut Dice) -> Vec<(Action, Option<Pubkey>)> {
+    let terms = &escrow.terms;
+    let (buyer, seller) = (Some(terms.buyer), Some(terms.seller));
+    let deliverer = if terms.attester == Pubkey::default() { terms.seller } else { terms.attester };
+    let mut all = vec![(Action::Fund, buyer), (Action::Fund, buyer), (Action::Cancel, buyer), (Action::Close, None)];
+    for (milestone, state) in (0u8..).zip(&escrow.milestones) {
+        let remaining = u64::try_from(state.remaining).unwrap_or(0);
+        let (evidence_hash, reason_hash, rationale_hash) = (dice.hash(), dice.hash(), dice.hash());
+        let share = dice.one_of(&[0, 1, 5_000, 9_999, 10_000, 3_333]);
+        all.push((Action::Deliver { milestone, evidence_hash }, Some(deliverer)));
+        all.push((Action::Claim { milestone, secret: SECRET }, None));
+        all.push((Action::Dispute { milestone, reason_hash }, buyer));
+        all.push((Action::Rule { milestone, seller_bps: share, rationale_hash }, Some(terms.arbiter)));
+        all.push((Action::Expire { milestone }, None));
+        let amount = dice.amount(remaining);
+        // Rarer, because they would settle everything before anything else happens.
+        match dice.below(5) {
+            0 => all.push((Action::Release { milestone, amount, expected_remaining: remaining }, buyer)),
+            1 => all.push((Action::Refund { milestone, amount, expected_remaining: remaining }, seller)),
+            2 | 3 => all
+                .push((Action::Propose { proposal: proposal(escrow, milestone, dice) }, dice.one_of(&[buyer, seller]))),
+            _ => {}
+        }
+    }
+    for (party, acceptor) in [(0, seller), (1, buyer)] {
+        if let Some(proposal) = escrow.proposals[party] {
+            all.push((Action::Accept { proposal }, acceptor));
+            all.push((Action::Accept { proposal }, acceptor));
+        }
+    }
+    all.extend(Recipient::ALL.map(|recipient| (Action::Withdraw { recipient }, None)));
+    all
+}
+
+/// A proposal that could be meant.
+fn proposal(escrow: &Escrow, milestone: u8, dice: &mut Dice) -> Proposal {
+    let state = escrow.milestones.get(usize::from(milestone));
+    let deadline = state.and_then(|state| state.phase.deadline()).unwrap_or(0);
+    let deadline = i64::try_from(deadline).unwrap_or(0);
+    let expires_at = deadline.saturating_add(dice.one_of(&[-HOUR, 0, 1, DAY]));
+    if dice.chance(50) {
+        let remaining = state.map_or(0, |state| u64::try_from(state.remaining).unwrap_or(0));
+        Proposal::Split { milestone, remaining, to_seller: dice.amount(remaining), expires_at }
+    } else {
+        let deliver_by = deadline.saturating_add(dice.one_of(&[1, HOUR, DAY, 30 * DAY]));
+        Proposal::Extension { milestone, deliver_by, expires_at }
+    }
+}
+
+/// With the token account that the instruction needs: mostly the associated one of who is paid.
+fn whole(stage: &Stage, place: &Slot, action: Action, signer: Option<Pubkey>, dice: &mut Dice) -> Call {
+    let terms = &place.terms;
+    let mut call = Call { escrow: place.escrow, action, signer, token_account: None };
+    let Some(mint) = mints().iter().position(|(mint, _)| *mint == terms.mint) else { return call };
+    let owner = match &call.action {
+        Action::Withdraw { recipient: Recipient::Seller } => terms.seller,
+        Action::Withdraw { recipient: Recipient::Fee } => terms.fee_recipient,
+        Action::Withdraw { recipient: Recipient::Arbiter } => terms.arbiter,
+        Action::Withdraw { .. } | Action::Fund | Action::Cancel | Action::Close => terms.buyer,
+        _ => return call,
+    };
+    let mint_address = mints()[mint].0;
+    call.token_account = Some(associated(&owner, &mint_address));
+    // Somebody who is paid can direct it to another account by signing.
+    let directs = matches!(call.action, Action::Withdraw { .. } | Action::Close);
+    if directs && dice.chance(15) {
+        let theirs = stage.model.tokens.iter().filter(|(_, held)| held.owner == owner && held.mint == mint_address);
+        let theirs: Vec<Pubkey> = theirs.map(|(account, _)| *account).collect();
+        if !theirs.is_empty() {
+            call.token_account = Some(dice.one_of(&theirs));
+            call.signer = Some(owner);
+        }
+    }
+    call
+}
+
+/// Anything by anybody, with arguments that may be wrong.
+fn arbitrary(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
+    let Some(place) = &stage.slots[slot] else {
+        return Move::Create(slot, Box::new(terms(stage, dice)), dice.person());
+    };
+    if dice.chance(3) {
+        // The same address again: while it is in use, or after it was closed.
+        return Move::Create(slot, Box::new(place.terms.clone()), dice.person());
+    }
+    let escrow = stage.model.escrows.get(&place.escrow);
+    let blank = Escrow::new(&place.terms, place.rent_payer);
+    let escrow = escrow.unwrap_or(&blank);
+    let actions = actions(escrow, dice);
+    let (mut action, mut signer) = dice.one_of(&actions);
+    if dice.chance(50) {
+        signer = signer.map(|_| dice.person());
+    }
+    if dice.chance(50) {
+        distort(&mut action, escrow, dice);
+    }
+    // Nobody signs for a default key.
+    let signer = signer.filter(|signer| *signer != Pubkey::default()).or(match action {
+        Action::Claim { .. } | Action::Expire { .. } | Action::Withdraw { .. } | Action::Close => None,
+        _ => Some(dice.person()),
+    });
+    let mut call = whole(stage, place, action, signer, dice);
+    if call.token_account.is_some() && dice.chance(30) {
+        let accounts: Vec<Pubkey> = stage.model.tokens.keys().copied().collect();
+        let of_same = |account: &Pubkey| stage.model.tokens[account].mint == place.terms.mint;
+        let accounts: Vec<Pubkey> = accounts.into_iter().filter(of_same).collect();
+        call.token_account = Some(dice.one_of(&accounts));
+        // From the vault into itself is another matter, which the tests of the program have.
+        if call.token_account == Some(place.vault) {
+            call.token_account = None;
+        }
+    }
+    if matches!(call.action, Action::Withdraw { .. }) && call.signer.is_some() {
+        let to = escrow.recipient(match call.action {
+            Action::Withdraw { recipient } => recipient,
+            _ => Recipient::Buyer,
+        });
+        // Only the recipient has a place to sign.
+        call.signer = call.signer.filter(|_| to != Pubkey::default()).map(|_| to);
+    }
+    if matches!(call.action, Action::Close) {
+        call.signer = call.signer.filter(|signer| *signer == place.terms.buyer);
+    }
+    if matches!(call.action, Action::Withdraw { .. } | Action::Fund) && call.token_account.is_none() {
+        // An address where there is no token account.
+        call.token_account = (place.terms.mint != Pubkey::default()).then(|| Pubkey::new_from_array([9; 32]));
+    }
+    Move::Call(slot, call)
+}
+
+/// Makes one argument arbitrary.
+fn distort(action: &mut Action, escrow: &Escrow, dice: &mut Dice) {
+    let other = dice.one_of(&[0u8, 1, 2, 7, 8, 255]);
+    let number = dice.one_of(&[0u64, 1, 2, 10_000, u64::MAX]);
+    match action {
+        Action::Deliver { milestone, .. } | Action::Dispute { milestone, .. } | Action::Expire { milestone } => {
+            *milestone = other;
+        }
+        Action::Claim { milestone, secret } => {
+            if dice.chance(50) {
+                *milestone = other
+            } else {
+                secret[31] ^= 1
+            }
+        }
+        Action::Release { milestone, amount, expected_remaining }
+        | Action::Refund { milestone, amount, expected_remaining } => match dice.below(3) {
+            0 => *milestone = other,
+            1 => *amount = number,
+            _ => *expected_remaining = number,
+        },
+        Action::Rule { milestone, seller_bps, .. } => {
+            if dice.chance(50) {
+                *milestone = other
+            } else {
+                *seller_bps = dice.one_of(&[10_001, u16::MAX])
+            }
+        }
+        Action::Propose { proposal } | Action::Accept { proposal } => match proposal {
+            Proposal::Withdrawn => *proposal = self::proposal(escrow, other, dice),
+            Proposal::Split { milestone, remaining, to_seller, expires_at } => match dice.below(5) {
+                0 => *milestone = other,
+                1 => *remaining = number,
+                2 => *to_seller = number,
+                3 => *expires_at = dice.one_of(&[0, i64::MIN, i64::MAX]),
+                _ => *proposal = Proposal::Withdrawn,
+            },
+            Proposal::Extension { milestone, deliver_by, expires_at } => match dice.below(4) {
+                0 => *milestone = other,
+                1 => *deliver_by = dice.one_of(&[0, i64::MIN, i64::MAX]),
+                2 => *expires_at = dice.one_of(&[0, i64::MIN, i64::MAX]),
+                _ => *proposal = Proposal::Withdrawn,
+            },
+        },
+        Action::Withdraw { recipient } => *recipient = dice.one_of(&Recipient::ALL),
+        Action::Create { .. } | Action::Fund | Action::Cancel | Action::Close => {}
+    }
+}
+
+/// What issuers, owners of token accounts and strangers do.
+fn outside(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
+    let accounts: Vec<Pubkey> = stage.model.tokens.keys().copied().collect();
+    let person = dice.index(7);
+    let mint = dice.index(2);
+    match dice.below(10) {
+        0 | 1 => Move::Freeze(dice.one_of(&accounts), true),
+        2..=4 => {
+            let frozen = accounts.iter().copied().filter(|account| stage.model.tokens[account].frozen);
+            match frozen.collect::<Vec<_>>() {
+                none if none.is_empty() => Move::Freeze(dice.one_of(&accounts), true),
+                frozen => Move::Freeze(dice.one_of(&frozen), false),
+            }
+        }
+        5 => Move::GiveAway(dice.one_of(&accounts), dice.person()),
+        6 => Move::CloseAccount(dice.one_of(&accounts)),
+        7 => Move::OpenAccount(person, mint),
+        8 => Move::SendLamports(slot, dice.chance(50), 890_880 + dice.below(10_000_000)),
+        _ => Move::SendTokens(slot, second_or_first(person, mint, dice), 1 + dice.below(1_000)),
+    }
+}
+
+fn second_or_first(person: usize, mint: usize, dice: &mut Dice) -> Pubkey {
+    if dice.chance(10) { second_account(person, mint) } else { associated(&people()[person], &mints()[mint].0) }
+}
+
+/// Terms: mostly such as people agree on, now and then with something wrong.
+fn terms(stage: &Stage, dice: &mut Dice) -> Terms {
+    let now = i64::try_from(stage.model.now).unwrap_or(0);
+    let people = people();
+    let first = dice.index(7);
+    let (buyer, seller) = (people[first], people[(first + 1 + dice.index(6)) % 7]);
+    let others: Vec<Pubkey> = people.iter().copied().filter(|person| *person != buyer && *person != seller).collect();
+    let none = Pubkey::default();
+    let arbiter = if dice.chance(75) { dice.one_of(&others) } else { none };
+    let attester = if dice.chance(25) { dice.person() } else { none };
+    let fee_recipient = if dice.chance(60) { dice.person() } else { none };
+    let rate = |dice: &mut Dice| dice.one_of(&[0, 1, 250, 333, 999, 1_000]);
+    let share = |dice: &mut Dice| dice.one_of(&[0, 10_000, 5_000, 1, 9_999, 3_333]);
+    let (mint, token_program) = match dice.below(3) {
+        0 => (none, none),
+        number => mints()[usize::try_from(number - 1).unwrap_or(0)],
+    };
+    let cooling_off = dice.one_of(&[0u32, 0, 1, 3_600, 86_400]);
+    let hashlock = if dice.chance(25) { Sha256::digest(SECRET).into() } else { [0; 32] };
+    let count = if hashlock == [0; 32] { dice.one_of(&[1, 1, 2, 2, 3, 8]) } else { 1 };
+    let attested = attester != none && attester != seller;
+    let most = if mint == none { 1_000_000_000 } else { 1 << 60 };
+    let milestone = |dice: &mut Dice| MilestoneTerms {
+        amount: match dice.below(3) {
+            0 => dice.one_of(&[1, 2, 3, 9_999, 10_000, 10_001]),
+            1 => 1 + dice.below(1_000_000),
+            _ => 1 + dice.below(most),
+        },
+        deliver_by: now + i64::from(cooling_off) + dice.one_of(&[1, 2, HOUR, DAY, 10 * DAY]),
+        review_window: dice.one_of(if attested { &[0, 1, 3_600, 259_200] } else { &[1, 3_600, 86_400, 259_200] }),
+    };
+    let mut terms = Terms {
+        buyer,
+        seller,
+        arbiter,
+        attester,
+        fee_recipient,
+        mint,
+        token_program,
+        accepted_risks: 1,
+        fee_bps: 0,
+        arbiter_fee_bps: 0,
+        fund_by: now + dice.one_of(&[1, HOUR, DAY, 30 * DAY]),
+        cooling_off,
+        ruling_window: dice.one_of(&[1, 3_600, 86_400, 604_800]),
+        undelivered_bps: share(dice),
+        unanswered_bps: share(dice),
+        unruled_bps: share(dice),
+        hashlock,
+        document_hash: dice.hash(),
+        salt: dice.roll().to_le_bytes().repeat(2).try_into().unwrap_or([0; 16]),
+        milestones: (0..count).map(|_| milestone(dice)).collect(),
+    };
+    if fee_recipient != none {
+        terms.fee_bps = rate(dice);
+    }
+    if arbiter != none {
+        terms.arbiter_fee_bps = rate(dice);
+    }
+    if dice.chance(12) {
+        spoil(&mut terms, now, dice);
+    }
+    terms
+}
+
+/// Makes one thing in the terms wrong, or extreme.
+fn spoil(terms: &mut Terms, now: i64, dice: &mut Dice) {
+    const TWO_YEARS: i64 = 2 * 365 * DAY;
+    const YEAR: u32 = 365 * 86_400;
+    let times = [0, now, now + 1, now + TWO_YEARS, now + TWO_YEARS + 1, i64::MIN, i64::MAX];
+    let windows = [0, YEAR, YEAR + 1, u32::MAX];
+    let none = Pubkey::default();
+    let last = terms.milestones.len().saturating_sub(1);
+    match dice.below(24) {
+        0 => terms.buyer = none,
+        1 => terms.seller = none,
+        2 => terms.seller = terms.buyer,
+        3 => terms.arbiter = terms.buyer,
+        4 => terms.arbiter = terms.seller,
+        5 => terms.attester = escrow_client::escrow::ID,
+        6 => terms.fee_recipient = escrow_client::escrow::ID,
+        7 => terms.accepted_risks = dice.one_of(&[0, 31, 32, u16::MAX]),
+        8 => terms.fee_bps = dice.one_of(&[1_001, u16::MAX]),
+        9 => terms.arbiter_fee_bps = dice.one_of(&[1, 1_001, u16::MAX]),
+        10 => terms.fee_recipient = none,
+        11 => terms.fund_by = dice.one_of(&times),
+        12 => terms.cooling_off = dice.one_of(&windows),
+        13 => terms.ruling_window = dice.one_of(&windows),
+        14 => terms.undelivered_bps = dice.one_of(&[10_001, u16::MAX]),
+        15 => terms.unanswered_bps = dice.one_of(&[10_001, u16::MAX]),
+        16 => terms.unruled_bps = dice.one_of(&[10_001, u16::MAX]),
+        17 => terms.milestones.clear(),
+        18 => terms.milestones = vec![terms.milestones[last]; 9 - dice.index(2)],
+        19 => terms.milestones[last].amount = dice.one_of(&[0, u64::MAX]),
+        20 => terms.milestones[last].deliver_by = dice.one_of(&times),
+        21 => terms.milestones[last].review_window = dice.one_of(&windows),
+        22 => terms.hashlock = dice.hash(),
+        _ => terms.attester = terms.seller,
+    }
+}
