@@ -126,10 +126,9 @@ fn some_plays(seed: u64, chunk: u64, found: &Mutex<Found>) -> Result<u64> {
     let result = runner.run(&vec(step, 1..LENGTH), |play_steps| {
         // While a failure is made smaller, nothing is counted.
         let count = !failed.get();
-        let outcome = play(&play_steps, found, count);
-        if count {
-            steps.fetch_add(play_steps.len() as u64, Ordering::Relaxed);
-        }
+        let outcome = play(&play_steps, found, count).map(|played| {
+            steps.fetch_add(played, Ordering::Relaxed);
+        });
         outcome.map_err(|error| {
             if !failed.replace(true) {
                 eprintln!("a play fails, and is made smaller: {error:#}");
@@ -147,8 +146,8 @@ fn some_plays(seed: u64, chunk: u64, found: &Mutex<Found>) -> Result<u64> {
     }
 }
 
-/// One play, from the beginning.
-fn play(steps: &[Step], found: &Mutex<Found>, count: bool) -> Result<()> {
+/// One play, from the beginning. How many of its steps did or tried something is returned.
+fn play(steps: &[Step], found: &Mutex<Found>, count: bool) -> Result<u64> {
     let mut stage = Stage::new();
     let mut exits = Exits::default();
     let mut shapes = HashSet::new();
@@ -166,13 +165,14 @@ fn play(steps: &[Step], found: &Mutex<Found>, count: bool) -> Result<()> {
         }
     }
     stage.retell()?;
+    let played = stage.counts.steps();
     if count && let Ok(mut found) = found.lock() {
         found.plays += 1;
         found.counts.add(stage.counts);
         found.exits.add(exits);
         found.shapes.extend(shapes);
     }
-    Ok(())
+    Ok(played)
 }
 
 fn shape(stage: &Stage, slot: usize) -> Option<String> {

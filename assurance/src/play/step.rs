@@ -105,29 +105,32 @@ fn wait(stage: &Stage, dice: &mut Dice) -> i64 {
     i64::try_from(moment - now).unwrap_or(0).saturating_add(dice.one_of(&[-1, 0, 0, 1])).max(0)
 }
 
-/// Something that the model accepts now, if there is anything.
+/// Something that the model accepts now about this slot, or about the next one.
 fn legal(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
-    let place = stage.slots[slot].as_ref();
-    let Some((place, escrow)) = place.and_then(|place| Some((place, stage.model.escrows.get(&place.escrow)?))) else {
-        return Move::Create(slot, Box::new(terms(stage, dice)), dice.person());
-    };
-    let mut calls = Vec::new();
-    for (action, signer) in actions(escrow, dice) {
-        let call = whole(stage, place, action, signer, dice);
-        // These end the play of a slot, so they are not hurried.
-        let patient = match call.action {
-            Action::Cancel => dice.chance(90),
-            Action::Close => dice.chance(60),
-            _ => false,
+    for slot in (slot..slot + SLOTS).map(|slot| slot % SLOTS) {
+        let place = stage.slots[slot].as_ref();
+        let Some((place, escrow)) = place.and_then(|place| Some((place, stage.model.escrows.get(&place.escrow)?)))
+        else {
+            return Move::Create(slot, Box::new(terms(stage, dice)), dice.person());
         };
-        if !patient && stage.model.clone().apply(&call).is_ok() {
-            calls.push(call);
+        let mut calls = Vec::new();
+        for (action, signer) in actions(escrow, dice) {
+            let call = whole(stage, place, action, signer, dice);
+            // These end the play of a slot, so they are not hurried.
+            let patient = match call.action {
+                Action::Cancel => dice.chance(90),
+                Action::Close => dice.chance(60),
+                _ => false,
+            };
+            if !patient && stage.model.clone().apply(&call).is_ok() {
+                calls.push(call);
+            }
+        }
+        if !calls.is_empty() {
+            return Move::Call(slot, dice.one_of(&calls));
         }
     }
-    if calls.is_empty() {
-        return Move::Wait(wait(stage, dice));
-    }
-    Move::Call(slot, dice.one_of(&calls))
+    Move::Wait(wait(stage, dice))
 }
 
 /// Each instruction as somebody who may send it would, at some time or other.

@@ -13,6 +13,7 @@ mod expire;
 mod fund;
 mod ledger;
 mod lifecycle;
+mod promises;
 mod propose;
 mod release;
 mod roles;
