@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+mod generated;
+mod people;
+pub mod substitution;
+
 /// How a check is run.
 pub struct Run<'a> {
     /// Everything random comes from it.
@@ -55,4 +59,9 @@ pub struct Check {
 }
 
 /// All of them.
-pub const CHECKS: &[Check] = &[];
+pub const CHECKS: &[Check] = &[Check {
+    name: "substitution",
+    shows: "no wrong account, signature or flag moves money that the right ones would not",
+    promises: &[5, 6],
+    run: substitution::check,
+}];
