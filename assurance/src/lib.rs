@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+pub mod exits;
 mod generated;
 mod people;
 pub mod substitution;
@@ -59,9 +60,17 @@ pub struct Check {
 }
 
 /// All of them.
-pub const CHECKS: &[Check] = &[Check {
-    name: "substitution",
-    shows: "no wrong account, signature or flag moves money that the right ones would not",
-    promises: &[5, 6],
-    run: substitution::check,
-}];
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "substitution",
+        shows: "no wrong account, signature or flag moves money that the right ones would not",
+        promises: &[5, 6],
+        run: substitution::check,
+    },
+    Check {
+        name: "exits",
+        shows: "in every status and second everybody can do what the design says and nothing else, with one exit at a time",
+        promises: &[1, 2],
+        run: exits::check,
+    },
+];
