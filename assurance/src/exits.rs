@@ -26,7 +26,7 @@ use solana_transaction_error::TransactionError;
 
 use crate::{
     Figure, Run, generated,
-    people::{Who, believing, ok, send},
+    people::{Who, believing, ok, on_every_core, send},
 };
 
 /// Where the table is.
@@ -512,39 +512,45 @@ fn try_all(agreed: Agreed) -> anyhow::Result<Vec<(Cell, bool)>> {
         // Of two proposals each party can have one, so the other pair is tried in a second world.
         for swapped in [false, true] {
             let (world, terms, account) = set(agreed, status, swapped)?;
+            let attempts = attempts(&world, &terms, &account, swapped);
             for (label, now) in status.moments(agreed) {
                 let mut at_that_time = world.fork();
                 at_that_time.set_time(START + now);
                 let mut trial = at_that_time.fork();
-                for act in Act::ALL {
-                    let tried_here = match act.accepts() {
-                        None => !swapped,
-                        Some((party, proposal)) => swapped != ((party == Party::Buyer) == (proposal == split())),
-                    };
-                    if !tried_here {
-                        continue;
-                    }
-                    let actors = if act.is_signed() { Who::ALL.as_slice() } else { &[Who::Stranger] };
-                    for who in actors {
-                        let instruction = act.instruction(&trial, &terms, &account, *who);
-                        let cell = Cell { agreed, status, label, now, act, who: *who };
-                        let succeeds = match send(&mut trial, &instruction) {
-                            Ok(_) => true,
-                            Err(failed) => {
-                                ensure!(is_a_rule(&failed.err, status), "{cell:?}: {:?}", failed.err);
-                                false
-                            }
-                        };
-                        if succeeds {
-                            trial = at_that_time.fork();
+                for (act, who, instruction) in &attempts {
+                    let cell = Cell { agreed, status, label, now, act: *act, who: *who };
+                    let succeeds = match send(&mut trial, instruction) {
+                        Ok(_) => true,
+                        Err(failed) => {
+                            ensure!(is_a_rule(&failed.err, status), "{cell:?}: {:?}", failed.err);
+                            false
                         }
-                        cells.push((cell, succeeds));
+                    };
+                    if succeeds {
+                        trial = at_that_time.fork();
                     }
+                    cells.push((cell, succeeds));
                 }
             }
         }
     }
     Ok(cells)
+}
+
+/// Every act by everybody who could sign it, as far as the proposals in this world serve for it.
+fn attempts(world: &World, terms: &Terms, account: &EscrowAccount, swapped: bool) -> Vec<(Act, Who, Instruction)> {
+    let is_tried_here = |act: &Act| match act.accepts() {
+        None => !swapped,
+        Some((party, proposal)) => swapped != ((party == Party::Buyer) == (proposal == split())),
+    };
+    let mut attempts = Vec::new();
+    for act in Act::ALL.into_iter().filter(is_tried_here) {
+        let actors = if act.is_signed() { Who::ALL.as_slice() } else { &[Who::Stranger] };
+        for who in actors {
+            attempts.push((act, *who, act.instruction(world, terms, account, *who)));
+        }
+    }
+    attempts
 }
 
 /// Whether this is the refusal of a rule, not an accident of the trial.
@@ -598,10 +604,7 @@ fn try_everything(run: &Run) -> anyhow::Result<BTreeMap<Cell, bool>> {
             (run.progress)(done as u64, agreements.len() as u64);
         }
     };
-    std::thread::scope(|scope| {
-        scope.spawn(work);
-        scope.spawn(work);
-    });
+    on_every_core(work);
     let results = results.into_inner().expect("a lock");
     ensure!(results.len() == agreements.len(), "an agreement was not tried");
     let mut cells = BTreeMap::new();
@@ -729,20 +732,18 @@ fn labels(status: Status) -> Vec<&'static str> {
 
 /// A cell of the document: who succeeds, and with which agreements.
 fn who_succeeds<'a>(cells: impl Iterator<Item = &'a (&'a Cell, bool)>) -> anyhow::Result<String> {
-    let mut by_name: BTreeMap<(usize, &str), (BTreeSet<Agreed>, BTreeSet<Agreed>)> = BTreeMap::new();
+    // For each name, the agreements with which it was tried, and those with which it succeeded.
+    let (mut tried, mut succeeded) = (BTreeMap::new(), BTreeMap::new());
     for (cell, succeeds) in cells {
         let Some(name) = name(cell) else { continue };
-        let (tried, succeeded) = by_name.entry(name).or_default();
-        tried.insert(cell.agreed);
+        tried.entry(name).or_insert_with(BTreeSet::new).insert(cell.agreed);
         if *succeeds {
-            succeeded.insert(cell.agreed);
+            succeeded.entry(name).or_insert_with(BTreeSet::new).insert(cell.agreed);
         }
     }
     let mut names = Vec::new();
-    for ((_, name), (tried, succeeded)) in &by_name {
-        if !succeeded.is_empty() {
-            names.push((*name, condition(tried, succeeded)?));
-        }
+    for (name, agreements) in &succeeded {
+        names.push((name.1, condition(&tried[name], agreements)?));
     }
     let everybody = names.len() == Who::ALL.len() && names.iter().all(|(_, condition)| condition.is_empty());
     if everybody {
@@ -751,7 +752,7 @@ fn who_succeeds<'a>(cells: impl Iterator<Item = &'a (&'a Cell, bool)>) -> anyhow
     Ok(names.into_iter().map(|(name, condition)| format!("{name}{condition}")).collect::<Vec<_>>().join(", "))
 }
 
-/// Who is named in the document for a cell.
+/// Who is named in the document for a cell, after a number that sorts them.
 fn name(cell: &Cell) -> Option<(usize, &'static str)> {
     Some(match (cell.act, cell.who) {
         (WithdrawBuyer, _) => (0, "B"),

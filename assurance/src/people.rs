@@ -72,7 +72,6 @@ pub fn believing(mut world: World) -> World {
 #[expect(clippy::result_large_err, reason = "litesvm's own result")]
 pub fn send(world: &mut World, instruction: &Instruction) -> Result<TransactionMetadata, FailedTransactionMetadata> {
     let payer = world.fee_payer.pubkey();
-    world.svm.expire_blockhash();
     let mut transaction = Transaction::new_with_payer(std::slice::from_ref(instruction), Some(&payer));
     transaction.message.recent_blockhash = world.svm.latest_blockhash();
     world.svm.send_transaction(VersionedTransaction::from(transaction))
@@ -88,3 +87,13 @@ pub fn ok(world: &mut World, instruction: &Instruction) {
 
 /// The program's address, which stands for an optional account that is not passed.
 pub const NONE: Pubkey = escrow::ID;
+
+/// Runs `work` on as many threads as there are cores. It takes its share from something that they have in common.
+pub fn on_every_core(work: impl Fn() + Sync) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(&work);
+        }
+    });
+}

@@ -19,7 +19,7 @@ use solana_pubkey::Pubkey;
 
 use crate::{
     Figure, Run, generated,
-    people::{NONE, Who, send},
+    people::{NONE, Who, on_every_core, send},
 };
 use candidates::{Candidate, alterations, candidates, nothing, token_owner};
 use interface::{InstructionAccounts, Slot};
@@ -129,7 +129,6 @@ fn justifies(entry: &Justification, row: &Row, effect: &Effect) -> bool {
         && entry.reason.allows.contains(effect)
 }
 
-/// Two at a time.
 fn run_all(scenes: Vec<Scene>, interface: &[InstructionAccounts], run: &Run) -> anyhow::Result<Vec<Row>> {
     let count = scenes.len();
     let scenes: Vec<Mutex<Option<Scene>>> = scenes.into_iter().map(|scene| Mutex::new(Some(scene))).collect();
@@ -146,10 +145,7 @@ fn run_all(scenes: Vec<Scene>, interface: &[InstructionAccounts], run: &Run) -> 
             (run.progress)(done as u64, count as u64);
         }
     };
-    std::thread::scope(|scope| {
-        scope.spawn(work);
-        scope.spawn(work);
-    });
+    on_every_core(work);
     let results = results.into_inner().expect("a lock");
     ensure!(results.len() == count, "a scene was not run");
     let rows: anyhow::Result<Vec<Vec<Row>>> = results.into_values().collect();
