@@ -172,7 +172,7 @@ impl Status {
             ("fund_by", fund_by),
             ("later", fund_by + 1),
         ];
-        let cooling = [("funded just now", 0), ("cooling-off end − 1", cooling_off - 1)];
+        let cooling = [("as it is funded", 0), ("cooling-off end − 1", cooling_off - 1)];
         let cooling = &cooling[..if agreed.cooling_off { 2 } else { 0 }];
         let cooled = [("cooling-off end", cooling_off), ("between", cooling_off + 400)];
         let around_fund_by = [("fund_by − 1", fund_by - 1), ("fund_by", fund_by)];
@@ -678,12 +678,13 @@ arbiter, an attester, a hash-lock and a cooling-off period; `fund_by` before and
 happened. `cargo run -p escrow-assurance -- exits` tries it again, and fails if anything differs from this file or from
 the state machine of the design, which it holds as a table of its own.
 
-A row is a moment: `deadline − 1` is the last second before the milestone's deadline. A cell names who succeeds, and what
-must have been agreed for it where that matters: **B** buyer, **S** seller, **R** arbiter, **A** attester, **P** rent
-payer, **any** whoever signs, or nobody. Under *withdraw* stands who is paid (**F** is the fee recipient); anyone can send
-it. Under *accept it* each party accepts what the other proposed. An empty cell, and an instruction without a column, is
-refused for everybody. In the trials a part of the milestone was released and a part refunded at once, so that something
-is due in every funded status.
+A row is a moment: `deadline − 1` is the last second before the milestone's deadline. A cell names who succeeds: **B**
+buyer, **S** seller, **R** arbiter and **A** attester where they are named, **P** rent payer, **any** whoever signs, or
+nobody. *S (if no A)* is the seller where no attester is named, *any (secret)* whoever knows the secret of a hash-lock.
+Under *withdraw* stands who is paid (**F** is the fee recipient); anyone can send it. Under *accept it* each party accepts
+what the other proposed. An empty cell, and an instruction without a column, is refused for everybody. In the trials a
+part of the milestone was released and a part refunded at once, so that something is due in every funded status. To
+*cancel* a milestone that is settled already refunds nothing.
 
 **One exit at a time.** In each row of an unsettled milestone exactly one of these is possible: to take the money back
 (*cancel*), to take one's turn (*deliver* or *claim*, *dispute*, *rule*), to apply the default (*expire*). The one
@@ -777,10 +778,11 @@ fn condition(tried: &BTreeSet<Agreed>, succeeded: &BTreeSet<Agreed>) -> anyhow::
     type Has = fn(&Agreed) -> bool;
     let conditions: [(Has, &str); 5] = [
         (|_| true, ""),
-        (|agreed| agreed.arbiter, " (if there is an arbiter)"),
-        (|agreed| agreed.attester, " (if there is an attester)"),
-        (|agreed| !agreed.attester, " (without an attester)"),
-        (|agreed| agreed.hashlock, " (with the secret)"),
+        // An arbiter and an attester that nobody named are nobody.
+        (|agreed| agreed.arbiter, ""),
+        (|agreed| agreed.attester, ""),
+        (|agreed| !agreed.attester, " (if no A)"),
+        (|agreed| agreed.hashlock, " (secret)"),
     ];
     let fits = |has: &Has| tried.iter().filter(|agreed| has(agreed)).eq(succeeded.iter());
     match conditions.iter().find(|(has, _)| fits(has)) {
