@@ -216,8 +216,8 @@ fn replacements(scene: &Scene, slots: &[Slot], index: usize, candidates: &[Candi
         }
         let mut replace = |what: String, is_signer: bool| {
             let mut instruction = scene.baseline.clone();
+            // What stands for no account has no flags, as clients send it.
             let absent = address == NONE;
-            // A second mention of the same account must not lend its flags.
             instruction.accounts[index] = AccountMeta {
                 pubkey: address,
                 is_signer: is_signer && !absent,
