@@ -3,9 +3,13 @@
 
 use std::fmt;
 
+pub mod exits;
+mod generated;
 pub mod interleavings;
 pub mod model;
+mod people;
 pub mod play;
+pub mod substitution;
 
 /// How a check is run.
 pub struct Run<'a> {
@@ -58,5 +62,17 @@ pub struct Check {
     pub run: fn(&Run) -> anyhow::Result<Vec<Figure>>,
 }
 
+impl Check {
+    /// Does it as the tests do: prints what was tried, and panics with what was found.
+    pub fn test(&self) {
+        let run = Run::quick();
+        println!("seed {}", run.seed);
+        match (self.run)(&run) {
+            Ok(figures) => figures.iter().for_each(|figure| println!("{figure}")),
+            Err(error) => panic!("{}: {error:#}", self.name),
+        }
+    }
+}
+
 /// All of them.
-pub const CHECKS: &[Check] = &[play::CHECK, interleavings::CHECK];
+pub const CHECKS: &[Check] = &[play::CHECK, interleavings::CHECK, exits::CHECK, substitution::CHECK];
