@@ -2,6 +2,7 @@
 //! effort: the tests of this package run each with little, `cargo xtask assure` with much.
 
 pub mod arithmetic;
+pub mod fuzz;
 
 use std::fmt;
 
@@ -57,4 +58,4 @@ pub struct Check {
 }
 
 /// All of them.
-pub const CHECKS: &[Check] = &[arithmetic::CHECK];
+pub const CHECKS: &[Check] = &[arithmetic::CHECK, fuzz::CHECK];
