@@ -38,7 +38,7 @@ fn run(run: &Run) -> Result<Vec<Figure>> {
         Ok(solver) => {
             prove(&solver, &claims, run)?;
             figures.push(Figure::new(format!("claims proven for every input by {}", solver.version()), claims.len()));
-            figures.push(Figure::new("functions pinned to the text that was proven", pinned));
+            figures.push(Figure::new("functions, types and constants pinned to the text that was proven", pinned));
         }
         Err(missing) => {
             ensure!(std::env::var_os(REQUIRE_SOLVER).is_none(), "{missing}");
@@ -88,6 +88,45 @@ mod tests {
         };
         let error = solver.prove(&claims[0]).expect_err("it is false").to_string();
         assert!(error.contains("does not hold") && error.contains("fee-one"), "{error}");
+    }
+
+    /// Each of these is a mistake that the code could have. If the claims still held, they would not be about it.
+    #[test]
+    fn a_wrong_mirror_is_refuted() {
+        let Ok(solver) = Solver::find() else {
+            eprintln!("SKIPPED: there is no solver");
+            return;
+        };
+        let [bits, share, ledger] = FILES.map(|(_, text)| text);
+        for (text, right, wrong) in [
+            // The room above a number is one less; a window of no length is refused.
+            (bits, "(bvule b (bvnot a))", "(bvult b (bvnot a))"),
+            (bits, "(bvsge (after start window) start)", "(bvsgt (after start window) start)"),
+            (bits, "(bvsle time (after now", "(bvslt time (after now"),
+            // The first branch goes one too far; the second rounds up, or forgets the rest.
+            (share, "LIMIT () Int 1844674407370955", "LIMIT () Int 1844674407370956"),
+            (share, "(divides second third third-rest)", "(divides (+ second 9999) third third-rest)"),
+            (share, "(wraps (+ first third) result", "(wraps first result"),
+            // The fee is not taken off; a ruling forgets the arbiter's fee, or takes it twice.
+            (
+                ledger,
+                "(define-fun seller-leg ((l Ledger) (amount Int) (new-fees Int)) Int (- amount (fee-leg l new-fees)))",
+                "(define-fun seller-leg ((l Ledger) (amount Int) (new-fees Int)) Int amount)",
+            ),
+            (
+                ledger,
+                "(divide (pay-arbiter l fee) (- remaining fee) to-seller new-fees))",
+                "(divide l (- remaining fee) to-seller new-fees))",
+            ),
+            (ledger, "(+ (paid-buyer l) (due-buyer l))", "(paid-buyer l)"),
+        ] {
+            let mistaken = text.replacen(right, wrong, 1);
+            assert_ne!(mistaken, text, "`{right}` is not there any more");
+            let claims = solver::claims(&mistaken).expect("claims");
+            let refuted = claims.iter().find_map(|claim| solver.prove(claim).err());
+            let error = refuted.unwrap_or_else(|| panic!("proven with the mistake `{wrong}`")).to_string();
+            assert!(error.contains("does not hold"), "{error}");
+        }
     }
 
     #[test]
