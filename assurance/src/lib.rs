@@ -3,7 +3,9 @@
 
 use std::fmt;
 
+pub mod arithmetic;
 pub mod exits;
+pub mod fuzz;
 mod generated;
 pub mod interleavings;
 pub mod model;
@@ -75,4 +77,5 @@ impl Check {
 }
 
 /// All of them.
-pub const CHECKS: &[Check] = &[play::CHECK, interleavings::CHECK, exits::CHECK, substitution::CHECK];
+pub const CHECKS: &[Check] =
+    &[play::CHECK, interleavings::CHECK, exits::CHECK, substitution::CHECK, arithmetic::CHECK, fuzz::CHECK];

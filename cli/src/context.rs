@@ -14,6 +14,7 @@ use crate::{
     cli::Global,
     error::{CliError, Result},
     output::{self, Format},
+    parse,
     view::{Asset, detail},
 };
 
@@ -75,8 +76,11 @@ impl Context {
     /// The keypair that signs and pays. Read only by the commands that need one.
     pub fn keypair(&self) -> Result<Keypair> {
         match &self.keypair {
-            KeypairSource::File(path) => read_keypair_file(path)
-                .map_err(|error| CliError::Keypair { path: path.clone(), reason: error.to_string() }),
+            KeypairSource::File(path) => {
+                parse::refuse_secret_itself("--keypair", path)?;
+                read_keypair_file(path)
+                    .map_err(|error| CliError::Keypair { path: path.clone(), reason: error.to_string() })
+            }
             #[cfg(feature = "localnet")]
             KeypairSource::Memory(keypair) => Ok(keypair.insecure_clone()),
         }

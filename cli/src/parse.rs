@@ -80,6 +80,7 @@ pub fn file_or_hash(file: Option<&Path>, hash: Option<[u8; 32]>) -> Result<[u8; 
 
 /// Reads a 32-byte secret, raw or as 64 hexadecimal digits. From a file, because arguments are visible to every process.
 pub fn secret_file(path: &Path) -> Result<[u8; 32]> {
+    refuse_secret_itself("--secret", path)?;
     let content = std::fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
     if let Ok(raw) = <[u8; 32]>::try_from(content.as_slice()) {
         return Ok(raw);
@@ -87,6 +88,20 @@ pub fn secret_file(path: &Path) -> Result<[u8; 32]> {
     let text = std::str::from_utf8(&content).unwrap_or_default();
     hash(text.trim())
         .map_err(|_| CliError::Usage(format!("{} holds no secret: 32 bytes, or 64 hexadecimal digits", path.display())))
+}
+
+/// Refuses a secret where `option` asks for the file that it is in, and does not repeat it.
+pub fn refuse_secret_itself(option: &'static str, path: &Path) -> Result<()> {
+    let text = path.to_str().unwrap_or_default();
+    // 32 bytes in hexadecimal, a keypair in base58 or as JSON.
+    let alike = hash(text).is_ok() || text.starts_with('[') || (text.len() >= 80 && !text.contains(['/', '.']));
+    if alike && !path.exists() {
+        return Err(CliError::Usage(format!(
+            "{option} takes a file, not the secret itself: arguments are visible to every process. Take this one for \
+             known to others"
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiTransactionEncoding,
-    option_serializer::OptionSerializer,
+    EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, TransactionBinaryEncoding, UiInstruction,
+    UiTransactionEncoding, option_serializer::OptionSerializer,
 };
 
 use crate::{
@@ -197,6 +197,9 @@ impl EscrowClient {
     }
 }
 
+/// The most digits that an inner instruction's data has in base 58, 10 KiB: what more takes, grows with its square.
+const LONGEST_DATA: usize = 14_000;
+
 /// A call of the escrow program.
 struct Called {
     accounts: Vec<Pubkey>,
@@ -207,6 +210,10 @@ struct Called {
 /// multisig's.
 fn instructions(transaction: &EncodedConfirmedTransactionWithStatusMeta) -> Option<Vec<Called>> {
     let meta = transaction.transaction.meta.as_ref()?;
+    // As it was asked for: a node that may choose the encoding may choose one that takes long.
+    let EncodedTransaction::Binary(_, TransactionBinaryEncoding::Base64) = &transaction.transaction.transaction else {
+        return None;
+    };
     let message = transaction.transaction.transaction.decode()?.message;
     let mut keys = message.static_account_keys().to_vec();
     if let OptionSerializer::Some(loaded) = &meta.loaded_addresses {
@@ -231,6 +238,9 @@ fn instructions(transaction: &EncodedConfirmedTransactionWithStatusMeta) -> Opti
         for inner in inner.iter().filter(|inner| usize::from(inner.index) == index) {
             for instruction in &inner.instructions {
                 let UiInstruction::Compiled(instruction) = instruction else { continue };
+                if instruction.data.len() > LONGEST_DATA {
+                    return None;
+                }
                 let data = bs58::decode(&instruction.data).into_vec().ok()?;
                 calls.extend(call(instruction.program_id_index, &instruction.accounts, data));
             }

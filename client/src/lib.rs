@@ -16,6 +16,18 @@
 //!
 //! The rules themselves are the program's own types and functions, in [`escrow`]: nothing is written twice.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod account;
 pub mod address;
 pub mod amount;

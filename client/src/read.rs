@@ -9,7 +9,7 @@ use anchor_lang::{
 use escrow::state::{Escrow, MintInfo};
 use serde_json::json;
 use solana_account::Account;
-use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
+use solana_account_decoder_client_types::{UiAccount, UiAccountData, UiAccountEncoding};
 use solana_client::{
     client_error::ClientError,
     nonblocking::rpc_client::RpcClient,
@@ -111,7 +111,7 @@ impl EscrowClient {
         let answer: std::result::Result<Response<Option<UiAccount>>, _> =
             self.rpc.send(RpcRequest::GetAccountInfo, asked).await;
         let Some(account) = answer.map_err(|error| self.rpc_error(error))?.value else { return Ok(None) };
-        match account.to_account() {
+        match decode(&account) {
             Some(account) => Ok(Some(account)),
             None => {
                 Err(Error::Answer { url: self.url(), reason: format!("an account {address} that does not decode") })
@@ -158,7 +158,7 @@ impl EscrowClient {
         let mut found: Vec<_> = answer
             .map_err(|error| self.rpc_error(error))?
             .into_iter()
-            .filter_map(|(address, account)| EscrowAccount::decode(address, &account.to_account()?).ok())
+            .filter_map(|(address, account)| EscrowAccount::decode(address, &decode(&account)?).ok())
             .filter(|escrow| filter.matches(escrow))
             .collect();
         found.sort_by_key(|escrow| (escrow.state.fund_by, escrow.address));
@@ -207,6 +207,15 @@ impl EscrowClient {
             false => 0,
         };
         Ok(held.saturating_sub(owed))
+    }
+}
+
+/// The account, if it is encoded as it was asked for: base 64. Other encodings are a node's way to make little into much,
+/// of memory (zstd) or of time (base 58).
+fn decode(account: &UiAccount) -> Option<Account> {
+    match account.data {
+        UiAccountData::Binary(_, UiAccountEncoding::Base64) => account.to_account(),
+        _ => None,
     }
 }
 

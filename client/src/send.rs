@@ -76,6 +76,7 @@ impl EscrowClient {
         let payer = payer.try_pubkey().map_err(|error| Error::Signer(error.to_string()))?;
         let blockhash = self.blockhash().await?;
         let prepared = {
+            #[expect(clippy::as_conversions, reason = "to a supertrait: no value changes")]
             let signers: Vec<&dyn Signer> = signers.iter().map(|signer| *signer as &dyn Signer).collect();
             sign(instructions, &payer, &signers, blockhash)?
         };

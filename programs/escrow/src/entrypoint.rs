@@ -54,6 +54,7 @@ mod on_chain {
     /// Called by the loader: `input` is the serialized accounts, `data` the instruction data behind its length (u64).
     #[unsafe(no_mangle)]
     pub unsafe extern "C" fn entrypoint(input: *mut u8, data: *const u8) -> u64 {
+        #[expect(clippy::as_conversions, reason = "a usize has 64 bits on chain")]
         // SAFETY: the loader puts the length before the data.
         let instruction = unsafe {
             let length = data.sub(8).cast::<u64>().read();

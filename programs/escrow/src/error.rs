@@ -121,8 +121,11 @@ impl EscrowError {
 
     /// The number in `ProgramError::Custom`, and in an RPC node's answer.
     pub const fn code(self) -> u32 {
-        // The discriminants are small literals.
-        #[expect(clippy::as_conversions, clippy::arithmetic_side_effects)]
+        #[expect(
+            clippy::as_conversions,
+            clippy::arithmetic_side_effects,
+            reason = "the discriminants are small literals"
+        )]
         {
             self as u32 + Self::OFFSET
         }

@@ -7,6 +7,7 @@ mod help;
 mod localnet;
 mod mistakes;
 mod pipes;
+mod secrets;
 
 use std::{
     fs,

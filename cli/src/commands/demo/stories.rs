@@ -196,7 +196,9 @@ impl SecretFile {
     fn new() -> Result<Self> {
         // A new key is 32 random bytes, from the generator that keys come from.
         let secret = *Keypair::new().secret_bytes();
-        let path = std::env::temp_dir().join(format!("escrow-demo-{}", hex::encode(&secret[..8])));
+        // Named after the lock, which is public: a part of the secret would be a part of it less to guess.
+        let lock: [u8; 32] = Sha256::digest(secret).into();
+        let path = std::env::temp_dir().join(format!("escrow-demo-{}", hex::encode(&lock[..8])));
         std::fs::write(&path, hex::encode(secret))?;
         Ok(Self { secret, path })
     }
