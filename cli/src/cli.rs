@@ -19,6 +19,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// RPC node: a URL, or localhost, devnet, testnet, mainnet-beta [default: Solana's configuration, or localhost]
     #[arg(short, long, global = true, value_name = "URL_OR_MONIKER", env = "ESCROW_URL")]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use escrow_client::escrow::state::RISKS;
 use sha2::{Digest, Sha256};
+use solana_pubkey::Pubkey;
 
 use crate::error::{CliError, Result};
 
@@ -43,6 +44,19 @@ pub fn window(text: &str) -> std::result::Result<u32, String> {
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}: write a duration, as in 3d or 12h"))?;
     u32::try_from(duration.as_secs()).map_err(|_| "too long".to_owned())
+}
+
+/// Reads an address.
+pub fn address(text: &str) -> std::result::Result<Pubkey, String> {
+    text.parse().map_err(|_| {
+        let length = text.chars().count();
+        let wrong = text.chars().find(|letter| !letter.is_ascii_alphanumeric() || "0OIl".contains(*letter));
+        match wrong {
+            Some(letter) => format!("no address has the character {letter:?}; copy it again, all of it"),
+            None if !(32..=44).contains(&length) => format!("an address has 32 to 44 characters, this has {length}"),
+            None => "these characters are no address; copy it again, all of it".to_owned(),
+        }
+    })
 }
 
 /// Reads percent, as in `2.5` or `2.5%`, as basis points.
@@ -117,6 +131,18 @@ mod tests {
         for text in ["", "7", "tomorrow", "-7d", "2026-12-24", "2026-12-24T18:00:00"] {
             assert!(moment(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_address_is_told_from_one() {
+        let good = "EsciU43x1AtsEzNfxzZprrTYtrUA7ikpy1x8Q8BEXeAH";
+        assert_eq!(address(good).map(|address| address.to_string()), Ok(good.to_owned()));
+        let says = |text: &str| address(text).expect_err("not an address");
+        assert!(says("abc").contains("this has 3"));
+        assert!(says(&good[1..]).contains("no address"));
+        assert!(says(&good.replace('1', "0")).contains("'0'"));
+        assert!(says(&format!("{good} ")).contains("' '"));
+        assert!(says("").contains("this has 0"));
     }
 
     #[test]

@@ -9,12 +9,14 @@ use super::Done;
 use crate::{
     context::{Context, Situation},
     error::Result,
+    parse,
 };
 
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
     /// Address of the escrow
+    #[arg(value_parser = parse::address)]
     escrow: Pubkey,
 }
 

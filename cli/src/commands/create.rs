@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use escrow_client::{
     MilestoneTerms, Terms, address, instruction,
     terms::{self, Asset as TermsAsset},
@@ -27,33 +27,28 @@ use crate::{
 #[command(after_help = "\
 Examples:
   escrow create --seller SELLER --amount 1.5 --deliver-by 14d --fund
-  escrow create --seller SELLER --amount 250 --mint MINT --arbiter ARBITER --deliver-by 2026-12-24T18:00:00Z
+  escrow create --seller SELLER --amount 250 --mint MINT --arbiter ARBITER --deliver-by 30d
   escrow create --seller SELLER --milestone 100,10d --milestone 400,30d,7d --arbiter ARBITER --fund")]
+#[command(group(ArgGroup::new("what").required(true).args(["amount", "milestone"])))]
 pub struct CreateArgs {
     /// Who delivers and is paid
-    #[arg(long)]
+    #[arg(value_parser = parse::address, long)]
     seller: Pubkey,
 
     /// Who pays [default: --keypair]
-    #[arg(long)]
+    #[arg(value_parser = parse::address, long)]
     buyer: Option<Pubkey>,
 
     /// Who may rule on disputes
-    #[arg(long)]
+    #[arg(value_parser = parse::address, long)]
     arbiter: Option<Pubkey>,
 
     /// Who delivers in the seller's place, as a carrier does
-    #[arg(long)]
+    #[arg(value_parser = parse::address, long)]
     attester: Option<Pubkey>,
 
     /// The amount, in SOL or in the token's unit, as a single milestone
-    #[arg(
-        long,
-        allow_hyphen_values = true,
-        required_unless_present = "milestone",
-        conflicts_with = "milestone",
-        requires = "deliver_by"
-    )]
+    #[arg(long, allow_hyphen_values = true, requires = "deliver_by")]
     amount: Option<String>,
 
     /// When the single milestone must be delivered: a duration from now (14d) or a time (2026-12-24T18:00:00Z)
@@ -69,7 +64,7 @@ pub struct CreateArgs {
     milestone: Vec<String>,
 
     /// The token's mint [default: SOL]
-    #[arg(long)]
+    #[arg(value_parser = parse::address, long)]
     mint: Option<Pubkey>,
 
     /// A power of the token's issuer that both parties accept: freeze, default-state, pausable, permanent-delegate,
@@ -106,7 +101,7 @@ pub struct CreateArgs {
     fee: Option<u16>,
 
     /// Who is paid the fee
-    #[arg(long, value_name = "ADDRESS", requires = "fee")]
+    #[arg(value_parser = parse::address, long, value_name = "ADDRESS", requires = "fee")]
     fee_recipient: Option<Pubkey>,
 
     /// The arbiter's fee on what a ruling decides, in percent, at most 10
@@ -216,7 +211,7 @@ async fn build_terms(context: &Context, payer: Pubkey, args: CreateArgs) -> Resu
 /// Reads `AMOUNT,DELIVER_BY[,REVIEW]`.
 fn milestone(text: &str, asset: &Asset, now: i64, review: u32) -> Result<MilestoneTerms> {
     let wrong = |reason: String| {
-        CliError::Usage(format!(
+        CliError::Arguments(format!(
             "--milestone {text}: {reason}. Write AMOUNT,DELIVER_BY or AMOUNT,DELIVER_BY,REVIEW, as in 100,10d,3d"
         ))
     };

@@ -8,16 +8,18 @@ use super::Done;
 use crate::{
     context::{Context, Situation},
     error::{CliError, Result},
+    parse,
 };
 
 /// Arguments of `fund`.
 #[derive(Debug, Args)]
 pub struct FundArgs {
     /// Address of the escrow
+    #[arg(value_parser = parse::address)]
     escrow: Pubkey,
 
     /// The buyer's token account to pay from [default: the associated one]
-    #[arg(long, value_name = "TOKEN_ACCOUNT")]
+    #[arg(value_parser = parse::address, long, value_name = "TOKEN_ACCOUNT")]
     from: Option<Pubkey>,
 }
 

@@ -3,13 +3,18 @@
 use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
-use escrow_client::history::{Action, Entry};
+use escrow_client::{
+    escrow::event::{Decided, Expired, Ruled},
+    event::EscrowEvent,
+    history::{Action, Entry},
+};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
 use crate::{
     context::Context,
     error::{CliError, Result},
+    parse,
     view::{Asset, Time, percent, recipient_name},
 };
 
@@ -17,6 +22,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// Address of the escrow; it may be closed already
+    #[arg(value_parser = parse::address)]
     escrow: Pubkey,
 }
 
@@ -81,7 +87,8 @@ async fn asset(context: &Context, entries: &[Entry]) -> Result<Option<Asset>> {
 
 impl Row {
     fn new(entry: Entry, asset: &Asset, now: i64) -> Self {
-        let Entry { signature, slot, time, action, actor, events: _ } = entry;
+        let Entry { signature, slot, time, action, actor, events } = entry;
+        let told = told(&events.events, asset);
         let number = |milestone: u8| milestone.saturating_add(1);
         let (name, text) = match action {
             Action::Create { terms } => {
@@ -89,7 +96,7 @@ impl Row {
                 ("create", format!("created for {} to {}", asset.amount(principal), terms.seller))
             }
             Action::Fund => ("fund", "funded".to_owned()),
-            Action::Cancel => ("cancel", "cancelled".to_owned()),
+            Action::Cancel => ("cancel", format!("cancelled{told}")),
             Action::Deliver { milestone, evidence_hash } => {
                 ("deliver", format!("milestone {} delivered{}", number(milestone), hash("evidence", &evidence_hash)))
             }
@@ -107,15 +114,17 @@ impl Row {
             }
             Action::Rule { milestone, seller_bps, rationale_hash } => {
                 let (share, rationale) = (percent(seller_bps), hash("rationale", &rationale_hash));
-                ("rule", format!("milestone {} ruled on: {share} for the seller{rationale}", number(milestone)))
+                ("rule", format!("milestone {} ruled on: {share} for the seller{told}{rationale}", number(milestone)))
             }
             Action::Propose { proposal } => ("propose", format!("proposed to {}", asset.proposal(&proposal, now))),
             Action::Accept { proposal } => ("accept", format!("accepted to {}", asset.proposal(&proposal, now))),
             Action::Expire { milestone } => {
-                ("expire", format!("the agreed default applied to milestone {}", number(milestone)))
+                ("expire", format!("the agreed default applied to milestone {}{told}", number(milestone)))
             }
-            Action::Withdraw { recipient } => ("withdraw", format!("the {} paid out", recipient_name(recipient))),
-            Action::Close => ("close", "closed".to_owned()),
+            Action::Withdraw { recipient } => {
+                ("withdraw", format!("paid out to the {}{told}", recipient_name(recipient)))
+            }
+            Action::Close => ("close", format!("closed{told}")),
         };
         Self {
             signature: signature.to_string(),
@@ -126,6 +135,33 @@ impl Row {
             text,
         }
     }
+}
+
+/// `: 1.5 SOL`, and to whom, where the log of the transaction has one event that says so. The log may be gone, or be about
+/// several instructions.
+fn told(events: &[EscrowEvent], asset: &Asset) -> String {
+    let parts = match events {
+        [EscrowEvent::Withdrawn(event)] => vec![(event.amount, "")],
+        [EscrowEvent::Cancelled(event)] => vec![(event.refunded, " back to the buyer")],
+        [EscrowEvent::Closed(event)] => vec![(event.surplus, " that nobody was owed to the buyer")],
+        [EscrowEvent::Expired(Expired { decided, .. })] => decided_parts(decided).to_vec(),
+        [EscrowEvent::Ruled(Ruled { decided, to_arbiter, .. })] => {
+            let [seller, fee, buyer] = decided_parts(decided);
+            vec![seller, fee, buyer, (*to_arbiter, " to the arbiter")]
+        }
+        _ => Vec::new(),
+    };
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(amount, _)| *amount != 0)
+        .map(|(amount, to)| format!("{}{to}", asset.amount(amount)))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+}
+
+const fn decided_parts(decided: &Decided) -> [(u64, &'static str); 3] {
+    let Decided { to_seller, fee, to_buyer, .. } = decided;
+    [(*to_seller, " to the seller"), (*fee, " as the fee"), (*to_buyer, " back to the buyer")]
 }
 
 /// `, evidence 1234…`, for a hash that was given.

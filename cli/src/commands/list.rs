@@ -10,21 +10,21 @@ use escrow_client::Filter;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use crate::{context::Context, error::Result, view::EscrowView};
+use crate::{context::Context, error::Result, parse, view::EscrowView};
 
 /// Arguments of `list`. Without any: all escrows of the program.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Only those with this buyer
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(value_parser = parse::address, long, value_name = "ADDRESS")]
     buyer: Option<Pubkey>,
 
     /// Only those with this seller
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(value_parser = parse::address, long, value_name = "ADDRESS")]
     seller: Option<Pubkey>,
 
     /// Only those with this arbiter
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(value_parser = parse::address, long, value_name = "ADDRESS")]
     arbiter: Option<Pubkey>,
 }
 

@@ -36,7 +36,7 @@ pub struct LocalnetArgs {
     keys: PathBuf,
 
     /// Decimals of the test token, of which the buyer gets a million
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(..=13))]
     decimals: u8,
 }
 
@@ -96,14 +96,17 @@ pub async fn run(format: Format, args: LocalnetArgs) -> Result<()> {
 /// Gives three people keypairs and money.
 async fn prepare(net: &Localnet, folder: &Path, decimals: u8) -> Result<Running> {
     let mut keys = Vec::new();
+    // In full: the commands to try are typed in another terminal, perhaps in another folder.
+    let folder = std::path::absolute(folder)?;
     let mint = net.create_mint(MintConfig { decimals, ..MintConfig::default() }).await?;
     for name in PEOPLE {
         let file = folder.join(format!("{name}.json"));
         let keypair = read_or_create(&file)?;
         net.fund(&keypair.pubkey(), LAMPORTS).await?;
         if name == "buyer" {
-            let units = 10u64.checked_pow(u32::from(decimals)).and_then(|unit| unit.checked_mul(TOKENS));
-            net.mint_to(&mint, &keypair.pubkey(), units.unwrap_or(u64::MAX)).await?;
+            // Fits: there are at most 13 decimals.
+            let units = 10u64.saturating_pow(decimals.into()).saturating_mul(TOKENS);
+            net.mint_to(&mint, &keypair.pubkey(), units).await?;
         }
         keys.push(Key { name, address: keypair.pubkey().to_string(), file: file.display().to_string() });
     }

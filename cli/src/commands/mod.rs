@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     error::{CliError, Result},
     output::{Report, print},
+    parse,
     view::EscrowView,
 };
 
@@ -77,6 +78,7 @@ pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Repo
 #[derive(Debug, Clone, Copy, Args)]
 pub struct MilestoneArgs {
     /// Address of the escrow
+    #[arg(value_parser = parse::address)]
     pub escrow: Pubkey,
 
     /// Number of the milestone, counted from 1; may be left out where there is only one

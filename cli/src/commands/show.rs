@@ -6,6 +6,7 @@ use solana_pubkey::Pubkey;
 use crate::{
     context::{Context, Situation},
     error::Result,
+    parse,
     view::EscrowView,
 };
 
@@ -13,6 +14,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// Address of the escrow
+    #[arg(value_parser = parse::address)]
     escrow: Pubkey,
 }
 

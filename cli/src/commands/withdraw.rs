@@ -9,6 +9,7 @@ use super::Done;
 use crate::{
     context::Context,
     error::{CliError, Result},
+    parse,
     view::recipient_name,
 };
 
@@ -16,6 +17,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct WithdrawArgs {
     /// Address of the escrow
+    #[arg(value_parser = parse::address)]
     escrow: Pubkey,
 
     /// Who is paid [default: everybody to whom something is due]
@@ -23,7 +25,7 @@ pub struct WithdrawArgs {
     recipient: Option<RecipientArg>,
 
     /// Pay to this token account of the recipient's, who must sign, not to the associated one
-    #[arg(long, value_name = "TOKEN_ACCOUNT", requires = "recipient")]
+    #[arg(value_parser = parse::address, long, value_name = "TOKEN_ACCOUNT", requires = "recipient")]
     to: Option<Pubkey>,
 }
 
