@@ -140,7 +140,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let original = trees.first().context("no tree")?.original.clone();
     let elf = work.join("original.so");
     fs::write(&elf, &original).with_context(|| format!("cannot write {}", elf.display()))?;
-    let suite = Suite::new(workspace, &elf)?;
+    let suite = Suite::new(workspace, &elf, &work.join("tests"))?;
     eprintln!("{} tests; {} mutants of {}", suite.count(), chosen.len(), all.len());
 
     let bench = Bench {

@@ -2,6 +2,7 @@
 //! fails.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -55,14 +56,17 @@ enum End {
 
 impl Suite {
     /// Builds the tests, and runs them with the program as it is.
-    pub fn new(workspace: &Workspace, elf: &Path) -> Result<Self> {
+    /// Copies of them, in `folder`: so that the project can be worked on in the meantime.
+    pub fn new(workspace: &Workspace, elf: &Path, folder: &Path) -> Result<Self> {
         let executables = executables(workspace)?;
         let mut binaries = Vec::new();
         let start = Instant::now();
         for name in BINARIES {
             let path = executables.get(name).with_context(|| format!("cargo built no tests of the name {name}"))?;
-            let mut binary =
-                Binary { name, path: path.clone(), folder: workspace.root.join("tests"), tests: Vec::new() };
+            let copy = folder.join(name);
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            fs::copy(path, &copy).with_context(|| format!("cannot copy {}", path.display()))?;
+            let mut binary = Binary { name, path: copy, folder: workspace.root.join("tests"), tests: Vec::new() };
             binary.tests = match binary.run(elf, &[], &[], Duration::from_secs(600))? {
                 End::Passed(tests) => tests,
                 End::Failed { test, reason } => bail!("the program fails its test {name}::{test}: {reason}"),
