@@ -246,7 +246,9 @@ impl Finder<'_> {
             }
             let next = &of.arms[(index + 1) % of.arms.len()];
             let (own, other) = (range(&arm.body), self.source(range(&next.body)).to_owned());
-            let simple = |arm: &Arm| !matches!(*arm.body, Expr::Block(_)) && !binds(&arm.pat);
+            // A number is changed by itself.
+            let simple =
+                |arm: &Arm| !matches!(*arm.body, Expr::Block(_) | Expr::Lit(_) | Expr::Match(_)) && !binds(&arm.pat);
             if simple(arm) && simple(next) && self.source(own.clone()) != other {
                 let end = own.end;
                 self.add(own, other, range(&arm.pat).start..end);

@@ -85,11 +85,11 @@ impl Tree {
     }
 }
 
-/// All files in a folder and below, in a fixed order.
+/// All files in a folder and below, in a fixed order: what is in folders comes first.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    entries.sort();
+    entries.sort_by_key(|entry| (entry.is_file(), entry.clone()));
     let mut found = Vec::new();
     for entry in entries {
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
