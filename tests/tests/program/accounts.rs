@@ -190,6 +190,26 @@ fn an_account_that_must_be_writable_and_is_not_is_refused() {
 }
 
 #[test]
+fn an_account_for_uninvited_tokens_that_is_not_writable_is_refused() {
+    let mut created = Deal::created(Kind::Token, &[1_000], plain);
+    let mut funded = Deal::funded(Kind::Token, &[1_000], plain);
+    funded.ok(funded.refund(0, 1_000));
+    funded.withdraw_all();
+    funded.world.set_time(funded.terms.fund_by);
+    for deal in [&mut created, &mut funded] {
+        deal.world.mint_to_account(&deal.vault(), 5);
+        deal.uninvited = 5;
+    }
+    let buyer = created.keypair(Who::Buyer);
+    let cancel = Act::new(instruction::cancel(&created.account(), buyer.pubkey(), true), &[&buyer]);
+    created.refused(cancel.clone().read_only(6), NOT_WRITABLE);
+    created.ok(cancel);
+    let close = Act::new(instruction::close(&funded.account(), true), &[]);
+    funded.refused(close.clone().read_only(5), NOT_WRITABLE);
+    funded.ok(close);
+}
+
+#[test]
 fn missing_accounts_are_refused() {
     for kind in KINDS {
         let mut fresh = Deal::agreed(World::new(), kind, &[1_000], plain);

@@ -44,6 +44,11 @@ impl Tree {
             }
             write_if_changed(&copy, &bytes)?;
         }
+        // What is compiled for SBF already needs no second time.
+        let (compiled, own) = (project.target.join("sbf"), workspace.target.join("sbf"));
+        if compiled.is_dir() && !own.exists() {
+            copy(&compiled, &own)?;
+        }
         let original = builder.escrow(&workspace)?;
         Ok(Self { folder: folder.to_owned(), workspace, original, key: key.finalize().into() })
     }
@@ -99,6 +104,25 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         if entry.is_dir() { found.extend(files(&entry)?) } else { found.push(entry) }
     }
     Ok(found)
+}
+
+/// Copies a folder. Each file keeps its time, by which cargo knows what is up to date.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            let context = || format!("cannot copy {}", path.display());
+            fs::copy(&path, &target).with_context(context)?;
+            let modified = entry.metadata()?.modified()?;
+            fs::File::options().write(true).open(&target)?.set_modified(modified).with_context(context)?;
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
