@@ -372,6 +372,9 @@ macro_rules! milestone_field {
     };
 }
 
+/// What [`tamper`] does.
+type Change<'a> = &'a dyn Fn(&mut [u8]);
+
 fn set(data: &mut [u8], at: usize, value: u64) {
     data[at..at + 8].copy_from_slice(&value.to_le_bytes());
 }
@@ -412,7 +415,7 @@ fn a_milestone_whose_status_and_amounts_contradict_each_other_stops_all() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000, 1_000], plain);
         deal.ok(deal.release(0, 100));
-        let cases: [(&str, &dyn Fn(&mut [u8])); 3] = [
+        let cases: [(&str, Change); 3] = [
             ("settled, and something remains", &|data| data[milestone_field!(1, status)] = 3),
             ("not settled, and nothing remains", &|data| {
                 set(data, milestone_field!(1, remaining), 0);

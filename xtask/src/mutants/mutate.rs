@@ -452,10 +452,8 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                 }
                 self.binary(binary, &own);
             }
-            Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) => {
-                if !self.settled.contains(&own) {
-                    self.add(range(&unary.op), "", own.clone());
-                }
+            Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) && !self.settled.contains(&own) => {
+                self.add(range(unary.op), "", own.clone());
             }
             Expr::Try(of) => {
                 if let Expr::MethodCall(call) = &*of.expr
@@ -549,7 +547,7 @@ impl Finder<'_> {
             SubAssign(_) => "+=",
             _ => return,
         };
-        self.add(range(&binary.op), other, own.clone());
+        self.add(range(binary.op), other, own.clone());
     }
 
     /// In `1 + 8 + 8`, only the last number and the last sign are changed: any other has the same effect.
