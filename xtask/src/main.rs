@@ -5,6 +5,7 @@
 
 mod build_program;
 mod idl;
+mod mutants;
 mod process;
 mod workspace;
 
@@ -26,6 +27,7 @@ struct Cli {
 enum Command {
     BuildProgram(build_program::Args),
     Idl(idl::Args),
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let result = Workspace::find().and_then(|workspace| match Cli::parse().command {
         Command::BuildProgram(args) => build_program::run(&workspace, &args),
         Command::Idl(args) => idl::run(&workspace, &args),
+        Command::Mutants(args) => mutants::run(&workspace, &args),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -41,6 +41,9 @@ fn is_of_the_calling_cargo(name: &str) -> bool {
     }
 }
 
+/// [`run`] or [`run_quietly`].
+pub type Runner = fn(&mut Command) -> Result<()>;
+
 /// Runs the command, with all its output on standard error.
 pub fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
@@ -49,6 +52,11 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("`{shown}` failed ({status})");
     }
     Ok(())
+}
+
+/// Runs the command; what it prints is only in the error, if it fails.
+pub fn run_quietly(command: &mut Command) -> Result<()> {
+    output(command).map(|_| ())
 }
 
 /// Runs the command and gives what it prints on standard output.

@@ -190,6 +190,26 @@ fn an_account_that_must_be_writable_and_is_not_is_refused() {
 }
 
 #[test]
+fn an_account_for_uninvited_tokens_that_is_not_writable_is_refused() {
+    let mut created = Deal::created(Kind::Token, &[1_000], plain);
+    let mut funded = Deal::funded(Kind::Token, &[1_000], plain);
+    funded.ok(funded.refund(0, 1_000));
+    funded.withdraw_all();
+    funded.world.set_time(funded.terms.fund_by);
+    for deal in [&mut created, &mut funded] {
+        deal.world.mint_to_account(&deal.vault(), 5);
+        deal.uninvited = 5;
+    }
+    let buyer = created.keypair(Who::Buyer);
+    let cancel = Act::new(instruction::cancel(&created.account(), buyer.pubkey(), true), &[&buyer]);
+    created.refused(cancel.clone().read_only(6), NOT_WRITABLE);
+    created.ok(cancel);
+    let close = Act::new(instruction::close(&funded.account(), true), &[]);
+    funded.refused(close.clone().read_only(5), NOT_WRITABLE);
+    funded.ok(close);
+}
+
+#[test]
 fn missing_accounts_are_refused() {
     for kind in KINDS {
         let mut fresh = Deal::agreed(World::new(), kind, &[1_000], plain);
@@ -334,6 +354,137 @@ fn a_ledger_that_does_not_add_up_pays_nobody() {
             for act in acts {
                 broken.refused(act, Invariant);
             }
+        }
+    }
+}
+
+/// Where a field of the ledger is in the account.
+macro_rules! ledger_field {
+    ($field:ident) => {
+        HEADER + std::mem::offset_of!(escrow::state::Escrow, ledger) + std::mem::offset_of!(Ledger, $field)
+    };
+}
+
+/// Where a field of a milestone is in the account.
+macro_rules! milestone_field {
+    ($index:expr, $field:ident) => {
+        MILESTONE + $index * 40 + std::mem::offset_of!(escrow::state::Milestone, $field)
+    };
+}
+
+/// What [`tamper`] does.
+type Change<'a> = &'a dyn Fn(&mut [u8]);
+
+fn set(data: &mut [u8], at: usize, value: u64) {
+    data[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}
+
+#[test]
+fn nobody_is_paid_while_somebody_is_owed_more_than_was_decided() {
+    for kind in KINDS {
+        let mut deal = Deal::funded(kind, &[1_000, 1_000], |world, terms| {
+            (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), 1_000);
+            terms.arbiter_fee_bps = 1_000;
+        });
+        deal.deliver_and_dispute(0);
+        deal.ok(deal.rule(0, 5_000));
+        deal.assert_ledger([450, 450, 45, 100], [450, 405, 45, 100]);
+        // Each due is all that was decided for its recipient. The fee is also what the seller does not get.
+        let cases = [
+            ("due to the buyer", ledger_field!(due_buyer), 451, Recipient::Seller),
+            ("due to the seller", ledger_field!(due_seller), 406, Recipient::Buyer),
+            ("due as the fee", ledger_field!(due_fee), 46, Recipient::Seller),
+            ("due to the arbiter", ledger_field!(due_arbiter), 101, Recipient::Seller),
+            ("the fees", ledger_field!(fees), 46, Recipient::Buyer),
+            ("the fees, more than was released", ledger_field!(fees), 451, Recipient::Seller),
+        ];
+        for (what, at, value, other) in cases {
+            case(format_args!("{kind:?}, {what}"));
+            let mut broken = deal.fork();
+            let acts = [broken.refund(1, 100), broken.withdraw(other)];
+            tamper(&mut broken, |data| set(data, at, value));
+            for act in acts {
+                broken.refused(act, Invariant);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_milestone_whose_status_and_amounts_contradict_each_other_stops_all() {
+    for kind in KINDS {
+        let mut deal = Deal::funded(kind, &[1_000, 1_000], plain);
+        deal.ok(deal.release(0, 100));
+        let cases: [(&str, Change); 3] = [
+            ("settled, and something remains", &|data| data[milestone_field!(1, status)] = 3),
+            ("not settled, and nothing remains", &|data| {
+                set(data, milestone_field!(1, remaining), 0);
+                set(data, ledger_field!(released), 1_100);
+            }),
+            ("more remains than it was", &|data| set(data, milestone_field!(1, amount), 999)),
+        ];
+        for (what, change) in cases {
+            case(format_args!("{kind:?}, {what}"));
+            let mut broken = deal.fork();
+            let acts = [broken.release(0, 100), broken.refund(0, 900), broken.withdraw(Recipient::Seller)];
+            tamper(&mut broken, change);
+            for act in acts {
+                broken.refused(act, Invariant);
+            }
+        }
+    }
+}
+
+#[test]
+fn more_decided_than_was_paid_in_pays_nobody() {
+    for kind in KINDS {
+        let mut deal = Deal::funded(kind, &[1_000], plain);
+        deal.ok(deal.release(0, 1_000));
+        for at in [ledger_field!(released), ledger_field!(refunded), ledger_field!(arbiter_fees)] {
+            let mut broken = deal.fork();
+            let withdraw = broken.withdraw(Recipient::Seller);
+            // Nothing remains, and nothing less can.
+            tamper(&mut broken, |data| data[at] += 1);
+            broken.refused(withdraw, Invariant);
+        }
+    }
+}
+
+#[test]
+fn a_principal_that_is_not_the_sum_of_the_milestones_is_not_paid_in() {
+    for kind in KINDS {
+        for principal in [999, 1_001] {
+            let mut deal = Deal::created(kind, &[400, 600], plain);
+            let fund = deal.fund();
+            tamper(&mut deal, |data| set(data, ledger_field!(principal), principal));
+            deal.refused(fund, Invariant);
+        }
+    }
+}
+
+#[test]
+fn a_total_that_would_not_fit_its_number_is_an_error() {
+    for kind in KINDS {
+        let mut deal = Deal::funded(kind, &[1_000], |world, terms| {
+            (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), 1_000);
+        });
+        deal.ok(deal.release(0, 100));
+        let (release, refund) = (deal.release(0, 100), deal.refund(0, 100));
+        let cases = [
+            ("released", ledger_field!(released), u64::MAX, &release),
+            ("due to the seller", ledger_field!(due_seller), u64::MAX, &release),
+            ("due as the fee", ledger_field!(due_fee), u64::MAX, &release),
+            ("refunded", ledger_field!(refunded), u64::MAX, &refund),
+            ("due to the buyer", ledger_field!(due_buyer), u64::MAX, &refund),
+            // A fee that would go back, and one that is more than what is released.
+            ("the fees", ledger_field!(fees), 21, &release),
+            ("the fee of what was released", ledger_field!(released), 100_000, &release),
+        ];
+        for (what, at, value, act) in cases {
+            case(format_args!("{kind:?}, {what}"));
+            let mut broken = deal.fork();
+            tamper(&mut broken, |data| set(data, at, value));
+            broken.refused(act.clone(), Overflow);
         }
     }
 }

@@ -9,6 +9,7 @@ mod deliver;
 mod dispute;
 mod encoding;
 mod errors;
+mod events;
 mod expire;
 mod fund;
 mod ledger;

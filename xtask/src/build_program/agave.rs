@@ -19,28 +19,34 @@ pub fn is_installed() -> bool {
 }
 
 pub fn build(workspace: &Workspace, programs: &[Program], arch: Arch) -> Result<Vec<Built>> {
-    // Three lines: its own version, that of the platform tools, and the compiler in them.
-    let version = process::output(process::command(PROGRAM).arg("--version"))?;
-    let mut version = version.lines();
-    let mut line = || version.next().unwrap_or("unknown").trim().to_owned();
-    let (own, tools, compiler) = (line(), line(), line());
     programs
         .iter()
         .map(|program| {
-            eprintln!("Building {} with {own}, {tools}", program.package);
-            let elf = build_program(workspace, program, arch)?;
-            let record = Record::new([
-                ("toolchain", Toolchain::CargoBuildSbf.name().to_owned()),
-                ("compiler", format!("{compiler}, {tools}, {own}")),
-                ("arch", arch.to_string()),
-                ("opt-level", OPT_LEVEL.to_owned()),
-            ]);
+            let record = record(arch)?;
+            eprintln!("Building {} with {}", program.package, record.get("compiler").unwrap_or_default());
+            let elf = build_program(workspace, program, arch, process::run)?;
             Ok(Built { elf, record })
         })
         .collect()
 }
 
-fn build_program(workspace: &Workspace, program: &Program, arch: Arch) -> Result<Vec<u8>> {
+/// What a program is built with.
+pub fn record(arch: Arch) -> Result<Record> {
+    // Three lines: its own version, that of the platform tools, and the compiler in them.
+    let version = process::output(process::command(PROGRAM).arg("--version"))?;
+    let mut version = version.lines();
+    let mut line = || version.next().unwrap_or("unknown").trim().to_owned();
+    let (own, tools, compiler) = (line(), line(), line());
+    Ok(Record::new([
+        ("toolchain", Toolchain::CargoBuildSbf.name().to_owned()),
+        ("compiler", format!("{compiler}, {tools}, {own}")),
+        ("arch", arch.to_string()),
+        ("opt-level", OPT_LEVEL.to_owned()),
+    ]))
+}
+
+/// Builds one program of `workspace`, with `run` running cargo.
+pub fn build_program(workspace: &Workspace, program: &Program, arch: Arch, run: process::Runner) -> Result<Vec<u8>> {
     let target = workspace.target.join("sbf/cargo-build-sbf");
     let out = target.join("out");
     // A stale program must not pass for the new one.
@@ -61,6 +67,6 @@ fn build_program(workspace: &Workspace, program: &Program, arch: Arch) -> Result
         .args(profile())
         .env("CARGO_TARGET_DIR", &target);
     wrapper::install(&mut command)?;
-    process::run(&mut command)?;
+    run(&mut command)?;
     fs::read(&elf).with_context(|| format!("cargo build-sbf left no {}", elf.display()))
 }

@@ -147,33 +147,37 @@ fn install() -> Result<()> {
 
 pub fn build(workspace: &Workspace, tools: &Tools, programs: &[Program], arch: Arch) -> Result<Vec<Built>> {
     let linker = build_linker(workspace)?;
+    programs
+        .iter()
+        .map(|program| {
+            eprintln!("Building {} for SBPF {arch} with {}", program.package, tools.rustc);
+            let elf = build_program(workspace, &linker, program, arch, process::run)?;
+            Ok(Built { elf, record: record(workspace, tools, arch)? })
+        })
+        .collect()
+}
+
+/// What a program is built with.
+pub fn record(workspace: &Workspace, tools: &Tools, arch: Arch) -> Result<Record> {
     let lock = workspace.root.join("linker/Cargo.lock");
     let lock = fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
     let version = |package| {
         let version = locked_version(&lock, package).context("not in linker/Cargo.lock");
         anyhow::Ok(format!("{package} {}", version.context(package)?))
     };
-    let linker_version = format!("sbf-link with {}, {}", version("bpf-linker")?, version("sbpf-linker")?);
-    programs
-        .iter()
-        .map(|program| {
-            let elf = build_program(workspace, tools, &linker, program, arch)?;
-            let record = Record::new([
-                ("toolchain", Toolchain::Debian.name().to_owned()),
-                ("compiler", tools.rustc.clone()),
-                ("host", tools.host.clone()),
-                ("packages", tools.packages.clone()),
-                ("llvm", tools.llvm.clone()),
-                ("linker", linker_version.clone()),
-                ("arch", arch.to_string()),
-                ("opt-level", OPT_LEVEL.to_owned()),
-            ]);
-            Ok(Built { elf, record })
-        })
-        .collect()
+    Ok(Record::new([
+        ("toolchain", Toolchain::Debian.name().to_owned()),
+        ("compiler", tools.rustc.clone()),
+        ("host", tools.host.clone()),
+        ("packages", tools.packages.clone()),
+        ("llvm", tools.llvm.clone()),
+        ("linker", format!("sbf-link with {}, {}", version("bpf-linker")?, version("sbpf-linker")?)),
+        ("arch", arch.to_string()),
+        ("opt-level", OPT_LEVEL.to_owned()),
+    ]))
 }
 
-fn build_linker(workspace: &Workspace) -> Result<PathBuf> {
+pub fn build_linker(workspace: &Workspace) -> Result<PathBuf> {
     eprintln!("Building the linker (a first time takes about two minutes)");
     let target = workspace.target.join("linker");
     process::run(
@@ -187,15 +191,15 @@ fn build_linker(workspace: &Workspace) -> Result<PathBuf> {
     Ok(target.join("release/sbf-link"))
 }
 
-fn build_program(
+/// Builds one program of `workspace`, with `run` running cargo.
+pub fn build_program(
     workspace: &Workspace,
-    tools: &Tools,
     linker: &Path,
     program: &Program,
     arch: Arch,
+    run: process::Runner,
 ) -> Result<Vec<u8>> {
     let package = program.package;
-    eprintln!("Building {package} for SBPF {arch} with {}", tools.rustc);
     let target = workspace.target.join("sbf");
     let spec = target.join(wrapper::TARGET).with_extension("json");
     fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
@@ -241,7 +245,7 @@ fn build_program(
         .env("RUSTC_BOOTSTRAP", "1")
         .current_dir(&workspace.root);
     wrapper::install(&mut command)?;
-    process::run(&mut command)?;
+    run(&mut command)?;
     fs::read(&elf).with_context(|| format!("the build left no {}", elf.display()))
 }
 

@@ -19,6 +19,7 @@ use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
 use self::record::Record;
+use crate::process;
 use crate::workspace::Workspace;
 
 /// Build the programs for SBF, into programs/escrow/elf and tests/programs/vault/elf
@@ -153,7 +154,7 @@ impl Committed {
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    let built = match choose(workspace, args)? {
+    let built = match choose(workspace, args.toolchain, args.check, args.install)? {
         Toolchain::CargoBuildSbf => agave::build(workspace, &PROGRAMS, args.arch)?,
         Toolchain::Debian => debian::build(workspace, &debian::Tools::find(args.install)?, &PROGRAMS, args.arch)?,
     };
@@ -167,9 +168,10 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn choose(workspace: &Workspace, args: &Args) -> Result<Toolchain> {
+/// `like_committed`: rather the one that the committed programs were built with.
+fn choose(workspace: &Workspace, choice: ToolchainChoice, like_committed: bool, install: bool) -> Result<Toolchain> {
     let solana = agave::is_installed();
-    match args.toolchain {
+    match choice {
         ToolchainChoice::Debian => return Ok(Toolchain::Debian),
         ToolchainChoice::CargoBuildSbf => {
             ensure!(solana, "{}", agave::MISSING);
@@ -178,7 +180,7 @@ fn choose(workspace: &Workspace, args: &Args) -> Result<Toolchain> {
         ToolchainChoice::Auto => {}
     }
     // Only a program built the same way can be compared.
-    if args.check && (args.install || debian::is_installed()) {
+    if like_committed && (install || debian::is_installed()) {
         for program in &PROGRAMS {
             let record = Record::read(&Committed::new(workspace, program).record)?;
             if record.get("toolchain") == Some(Toolchain::Debian.name()) {
@@ -187,6 +189,39 @@ fn choose(workspace: &Workspace, args: &Args) -> Result<Toolchain> {
         }
     }
     Ok(if solana { Toolchain::CargoBuildSbf } else { Toolchain::Debian })
+}
+
+/// Builds the escrow program alone, of any copy of the project and as often as needed: what `mutants` uses.
+pub struct Builder {
+    arch: Arch,
+    /// Debian's linker; none for `cargo build-sbf`.
+    linker: Option<PathBuf>,
+    /// What it builds with, for people and for telling results apart.
+    pub record: String,
+}
+
+impl Builder {
+    /// With the toolchain of the committed program, where it is installed.
+    pub fn new(workspace: &Workspace) -> Result<Self> {
+        let arch = Arch::default();
+        let (linker, record) = match choose(workspace, ToolchainChoice::Auto, true, false)? {
+            Toolchain::CargoBuildSbf => (None, agave::record(arch)?),
+            Toolchain::Debian => {
+                let tools = debian::Tools::find(false)?;
+                (Some(debian::build_linker(workspace)?), debian::record(workspace, &tools, arch)?)
+            }
+        };
+        Ok(Self { arch, linker, record: record.to_string() })
+    }
+
+    /// The program that the source in `workspace` gives. What the compiler says is in the error.
+    pub fn escrow(&self, workspace: &Workspace) -> Result<Vec<u8>> {
+        let [escrow, _] = &PROGRAMS;
+        match &self.linker {
+            None => agave::build_program(workspace, escrow, self.arch, process::run_quietly),
+            Some(linker) => debian::build_program(workspace, linker, escrow, self.arch, process::run_quietly),
+        }
+    }
 }
 
 /// Refuses a program that cannot be meant.
