@@ -11,6 +11,7 @@ pub mod interleavings;
 pub mod model;
 mod people;
 pub mod play;
+mod random;
 pub mod substitution;
 
 /// How a check is run.

@@ -123,8 +123,14 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let path = report_path(workspace);
     fs::write(&path, report(args, &parts)).with_context(|| format!("cannot write {}", path.display()))?;
     println!("{}", workspace.relative(&path));
-    let ten: Duration = parts.iter().map(|part| part.took * if part.ten_times == TenTimes::Longer { 10 } else { 1 }).sum();
-    eprintln!("all of it took {}; with --effort {} it would take about {}", time(start.elapsed()), args.effort * 10, time(ten));
+    let ten: Duration =
+        parts.iter().map(|part| part.took * if part.ten_times == TenTimes::Longer { 10 } else { 1 }).sum();
+    eprintln!(
+        "all of it took {}; with --effort {} it would take about {}",
+        time(start.elapsed()),
+        args.effort * 10,
+        time(ten)
+    );
     Ok(())
 }
 
@@ -155,9 +161,10 @@ fn tests(workspace: &Workspace) -> Result<Part> {
     ensure!(passed != 0, "no test ran");
     Ok(Part {
         name: "tests".to_owned(),
-        shows: "each rule has a test that breaks it, on the committed bytecode, with the exact error, after which no byte \
+        shows:
+            "each rule has a test that breaks it, on the committed bytecode, with the exact error, after which no byte \
                 and no lamport moved; each promise has a test of its name (tests/tests/program/promises.rs)"
-            .to_owned(),
+                .to_owned(),
         promises: (1..=6).collect(),
         command: "cargo test --workspace".to_owned(),
         figures: vec![format!("{} tests, all passed", number(passed))],
@@ -233,7 +240,8 @@ fn mutants(workspace: &Workspace, args: &Args) -> Result<Part> {
     process::run(&mut command)?;
     let text = fs::read_to_string(&results).with_context(|| format!("cannot read {}", results.display()))?;
     let Mutants { figures } = serde_json::from_str(&text).context("the mutants left no result")?;
-    let MutantFigures { mutants, killed, explained, survived, equivalent, unviable, kill_rate_percent, tests } = figures;
+    let MutantFigures { mutants, killed, explained, survived, equivalent, unviable, kill_rate_percent, tests } =
+        figures;
     Ok(Part {
         name: "mutants".to_owned(),
         shows: "no check of the program can be taken away without a test that notices".to_owned(),

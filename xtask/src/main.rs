@@ -3,6 +3,7 @@
 //! Each command is a module with its arguments and a `run`. Results go to standard output, everything else to standard
 //! error.
 
+mod assure;
 mod build_program;
 mod idl;
 mod mutants;
@@ -25,6 +26,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Assure(assure::Args),
     BuildProgram(build_program::Args),
     Idl(idl::Args),
     Mutants(mutants::Args),
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         return status;
     }
     let result = Workspace::find().and_then(|workspace| match Cli::parse().command {
+        Command::Assure(args) => assure::run(&workspace, &args),
         Command::BuildProgram(args) => build_program::run(&workspace, &args),
         Command::Idl(args) => idl::run(&workspace, &args),
         Command::Mutants(args) => mutants::run(&workspace, &args),

@@ -24,6 +24,7 @@ use solana_account::Account;
 use solana_pubkey::Pubkey;
 
 use super::{Target, allocation, change};
+use crate::random::Random;
 
 pub const TARGETS: &[Target] = &[
     Target { name: "account", inputs: 4_000, examples: accounts, change: change_account, take: take_account },
@@ -168,7 +169,7 @@ fn accounts() -> Vec<Vec<u8>> {
     escrows().into_iter().map(|(_, data)| data).collect()
 }
 
-fn change_account(input: &mut Vec<u8>, random: &mut change::Random) {
+fn change_account(input: &mut Vec<u8>, random: &mut Random) {
     if random.once_in(6) {
         // Another number of milestones, and that many or not.
         let count = random.below(11);
@@ -352,7 +353,7 @@ pub fn logs() -> Vec<Vec<u8>> {
     .into()
 }
 
-fn change_log(input: &mut Vec<u8>, random: &mut change::Random) {
+fn change_log(input: &mut Vec<u8>, random: &mut Random) {
     const PROGRAM: &str = "EsciU43x1AtsEzNfxzZprrTYtrUA7ikpy1x8Q8BEXeAH";
     let words = [
         "\n",
@@ -392,7 +393,7 @@ fn amounts() -> Vec<Vec<u8>> {
     texts.iter().map(|(decimals, text)| [&[*decimals], text.as_bytes()].concat()).collect()
 }
 
-fn change_amount(input: &mut Vec<u8>, random: &mut change::Random) {
+fn change_amount(input: &mut Vec<u8>, random: &mut Random) {
     if random.once_in(2) {
         change::bytes(input, random);
     } else {

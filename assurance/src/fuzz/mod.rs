@@ -19,8 +19,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::random::Random;
 use crate::{Check, Figure, Run};
-use change::Random;
 
 /// See [`crate::CHECKS`].
 pub const CHECK: Check = Check {

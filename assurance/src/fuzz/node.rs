@@ -15,11 +15,8 @@ use solana_client::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{
-    Target, allocation,
-    change::{self, Random},
-    client,
-};
+use super::{Target, allocation, change, client};
+use crate::random::Random;
 
 pub const TARGETS: &[Target] = &[Target { name: "node", inputs: 2_000, examples, change: change_answers, take }];
 

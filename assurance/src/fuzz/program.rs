@@ -16,11 +16,8 @@ use solana_signer::Signer;
 use solana_transaction::Transaction;
 use solana_transaction_error::TransactionError;
 
-use super::{
-    Target,
-    change::{self, Random},
-    client, corpus,
-};
+use super::{Target, change, client, corpus};
+use crate::random::Random;
 
 pub const TARGETS: &[Target] = &[Target { name: "program", inputs: 3_000, examples, change: change_case, take }];
 

@@ -15,12 +15,14 @@ use solana_account::{AccountSharedData, ReadableAccount};
 use solana_instruction::{Instruction, error::InstructionError};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-use solana_transaction::{Message, Transaction};
 use solana_transaction_error::TransactionError;
 use spl_token_2022_interface::instruction as token_instruction;
 
 use super::{events, layout};
-use crate::model::{Call, Done, Model, Reason, TokenAccount};
+use crate::{
+    model::{Call, Done, Model, Reason, TokenAccount},
+    people::{believing, send},
+};
 
 /// The number of the key of a person's second account.
 fn second_key(person: usize, mint: usize) -> u8 {
@@ -195,7 +197,7 @@ impl Stage {
                 }
             }
         }
-        world.svm = world.svm.with_sigverify(false);
+        let world = believing(world);
         let rent = |bytes: usize| i128::from(world.svm.minimum_balance_for_rent_exemption(bytes));
         let mut model = Model { now: world.now().into(), tokens, ..Model::default() };
         // The sizes of docs/protocol.md; a token account of Token-2022 for a mint without extensions has no more either.
@@ -313,20 +315,11 @@ impl Stage {
 
     /// Something that is not about the program, and must work.
     fn outside(&mut self, instruction: Instruction) -> Result<()> {
-        match self.send(&instruction) {
+        match send(&mut self.world, &instruction) {
             Ok(_) => Ok(()),
-            Err((error, logs)) => bail!("a move outside the program failed: {error:?}\n{}", logs.join("\n")),
-        }
-    }
-
-    /// Without signatures: this bank does not look at them, and takes whoever is marked for a signer.
-    fn send(&mut self, instruction: &Instruction) -> Result<Vec<String>, (TransactionError, Vec<String>)> {
-        let fee_payer = self.world.fee_payer.pubkey();
-        let blockhash = self.world.svm.latest_blockhash();
-        let message = Message::new_with_blockhash(std::slice::from_ref(instruction), Some(&fee_payer), &blockhash);
-        match self.world.svm.send_transaction(Transaction::new_unsigned(message)) {
-            Ok(meta) => Ok(meta.logs),
-            Err(failed) => Err((failed.err, failed.meta.logs)),
+            Err(failed) => {
+                bail!("a move outside the program failed: {:?}\n{}", failed.err, failed.meta.logs.join("\n"))
+            }
         }
     }
 
@@ -363,7 +356,8 @@ impl Stage {
         let before = self.world.snapshot();
         let mut model = self.model.clone();
         let expected = model.apply(call);
-        let answer = self.send(&instruction);
+        let answer = send(&mut self.world, &instruction);
+        let answer = answer.map(|meta| meta.logs).map_err(|failed| (failed.err, failed.meta.logs));
         let name = name(&call.action);
         match (expected, answer) {
             (Ok(done), Ok(logs)) => {

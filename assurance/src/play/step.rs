@@ -8,7 +8,10 @@ use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 
 use super::stage::{Move, SLOTS, Slot, Stage, associated, mints, people, second_account};
-use crate::model::{Call, Escrow};
+use crate::{
+    model::{Call, Escrow},
+    random::Random,
+};
 
 /// One step of a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,15 +24,12 @@ pub struct Step {
     pub dice: u64,
 }
 
-/// Numbers from one number (SplitMix64).
-struct Dice(u64);
+/// What a step's number becomes.
+struct Dice(Random);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next()
     }
 
     fn below(&mut self, end: u64) -> u64 {
@@ -37,11 +37,11 @@ impl Dice {
     }
 
     fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length as u64)).unwrap_or(0)
+        self.0.below(length)
     }
 
     fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.index(of.len())].clone()
+        self.0.choose(of).clone()
     }
 
     fn chance(&mut self, percent: u64) -> bool {
@@ -74,7 +74,7 @@ const SECRET: [u8; 32] = [7; 32];
 /// What the step means now.
 pub fn plan(stage: &Stage, step: Step) -> Move {
     let slot = usize::from(step.slot) % SLOTS;
-    let dice = &mut Dice(step.dice);
+    let dice = &mut Dice(Random::new(step.dice));
     match step.sort {
         0..=24 => Move::Wait(wait(stage, dice)),
         25..=195 => legal(stage, slot, dice),
