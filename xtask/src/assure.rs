@@ -30,9 +30,10 @@ pub struct Args {
     #[arg(long, default_value_t = 2)]
     jobs: u16,
 
-    /// Leave the mutants out, which take the longest; then nothing is written
-    #[arg(long)]
-    without_mutants: bool,
+    /// Take from this result of `cargo xtask mutants --json`, of the same program, what it knows: the mutants take the
+    /// longest
+    #[arg(long, value_name = "FILE")]
+    mutants_after: Option<PathBuf>,
 }
 
 /// The promises of the design, section 1.
@@ -106,17 +107,13 @@ const RANDOM: [&str; 2] = ["model", "fuzz"];
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let start = Instant::now();
     let mut parts = Vec::new();
-    let of = if args.without_mutants { 3 } else { 4 };
+    let of = 4;
     step(1, of, "all tests", start);
     parts.push(tests(workspace)?);
     step(2, of, "the model, the tables, the proofs, the fuzzing", start);
     parts.extend(checks(workspace, args)?);
     step(3, of, "lints", start);
     parts.push(lints(workspace)?);
-    if args.without_mutants {
-        eprintln!("{} is left as it is: it has the mutants too", report_path(workspace).display());
-        return Ok(());
-    }
     step(4, of, "mutants", start);
     parts.push(mutants(workspace, args)?);
 
@@ -237,6 +234,9 @@ fn mutants(workspace: &Workspace, args: &Args) -> Result<Part> {
     let this = std::env::current_exe().context("where is this program?")?;
     let mut command = Command::new(this);
     command.args(["mutants", "--jobs", &args.jobs.to_string(), "--json"]).arg(&results);
+    if let Some(earlier) = &args.mutants_after {
+        command.arg("--after").arg(earlier);
+    }
     process::run(&mut command)?;
     let text = fs::read_to_string(&results).with_context(|| format!("cannot read {}", results.display()))?;
     let Mutants { figures } = serde_json::from_str(&text).context("the mutants left no result")?;

@@ -19,7 +19,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::explained::Explained;
@@ -49,9 +49,9 @@ pub struct Args {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
 
-    /// Only the mutants that survived in this result of --json
+    /// Take from this result of --json, of the same program, what was noticed; try the rest again
     #[arg(long, value_name = "FILE")]
-    survivors_of: Option<PathBuf>,
+    after: Option<PathBuf>,
 
     /// Also the checks turned round, besides removed: what notices the one notices the other
     #[arg(long)]
@@ -75,7 +75,7 @@ pub struct Args {
 }
 
 /// What became of a mutant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// A test failed.
@@ -98,6 +98,20 @@ struct Line<'a> {
     verdict: &'a Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     explained: Option<&'a str>,
+}
+
+/// A result of --json, as it is read again.
+#[derive(Debug, Deserialize)]
+struct Earlier {
+    program: String,
+    results: Vec<EarlierLine>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EarlierLine {
+    name: String,
+    #[serde(flatten)]
+    verdict: Verdict,
 }
 
 /// How many became what.
@@ -141,20 +155,43 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let elf = work.join("original.so");
     fs::write(&elf, &original).with_context(|| format!("cannot write {}", elf.display()))?;
     let suite = Suite::new(workspace, &elf, &work.join("tests"))?;
-    eprintln!("{} tests; {} mutants of {}", suite.count(), chosen.len(), all.len());
+    let program = hex(&Sha256::digest(&original));
+    let known = known(args, &program)?;
+    let tried: Vec<&Mutant> = chosen.iter().filter(|mutant| !known.contains_key(&mutant.name)).copied().collect();
+    let counts = (suite.count(), chosen.len(), all.len(), tried.len());
+    eprintln!("{} tests; {} mutants of {}, of which {} are tried", counts.0, counts.1, counts.2, counts.3);
 
     let bench = Bench {
         suite,
         builder,
         work,
         original,
-        progress: progress(chosen.len()),
+        progress: progress(tried.len()),
         killers: Mutex::default(),
         known: Mutex::default(),
         survivors: AtomicUsize::new(0),
     };
-    let verdicts = bench.judge_all(trees, &chosen)?;
-    report(args, &explained, &chosen, &verdicts, bench.suite.count())
+    let mut verdicts = known;
+    let found = bench.judge_all(trees, &tried)?;
+    verdicts.extend(tried.iter().map(|mutant| mutant.name.clone()).zip(found));
+    let verdicts: Vec<Verdict> = chosen.iter().filter_map(|mutant| verdicts.get(&mutant.name).cloned()).collect();
+    report(args, &explained, &chosen, &verdicts, bench.suite.count(), &program)
+}
+
+/// What an earlier result says of mutants of the same program, but for those that no test noticed.
+fn known(args: &Args, program: &str) -> Result<HashMap<String, Verdict>> {
+    let Some(path) = &args.after else { return Ok(HashMap::new()) };
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let earlier: Earlier =
+        serde_json::from_str(&text).with_context(|| format!("{} is no result of --json", path.display()))?;
+    ensure!(earlier.program == program, "{} is about another program: {}", path.display(), earlier.program);
+    let noticed =
+        earlier.results.into_iter().filter(|line| !matches!(line.verdict, Verdict::Survived | Verdict::TimedOut));
+    Ok(noticed.map(|line| (line.name, line.verdict)).collect())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All mutants, in the order of the files and of what stands in them.
@@ -175,17 +212,6 @@ fn choose<'a>(all: &'a [Mutant], args: &Args) -> Result<Vec<&'a Mutant>> {
     let mut chosen: Vec<&Mutant> = all.iter().filter(|mutant| args.negated || !mutant.implied).collect();
     if let Some(filter) = &args.filter {
         chosen.retain(|mutant| mutant.name.contains(filter));
-    }
-    if let Some(path) = &args.survivors_of {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let result: serde_json::Value = serde_json::from_str(&text).context("not a result of --json")?;
-        let lines = result.get("results").and_then(|lines| lines.as_array()).context("not a result of --json")?;
-        let survivors: Vec<&str> = lines
-            .iter()
-            .filter(|line| line.get("verdict").is_some_and(|verdict| verdict == "survived" || verdict == "timed-out"))
-            .filter_map(|line| line.get("name")?.as_str())
-            .collect();
-        chosen.retain(|mutant| survivors.contains(&mutant.name.as_str()));
     }
     if let Some(number) = args.sample {
         eprintln!("A sample of {number}, by the seed {}", args.seed);
@@ -279,8 +305,7 @@ impl Bench {
         }
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         // Which test killed it the last time: it is asked again, first.
-        let noted =
-            self.work.join("killers").join(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
+        let noted = self.work.join("killers").join(hex(hash.get(..16).unwrap_or(&hash)));
         if let Some(verdict) = lock(&self.known)?.get(&hash) {
             return Ok(verdict.clone());
         }
@@ -314,7 +339,14 @@ fn lock<T>(mutex: &Mutex<T>) -> Result<std::sync::MutexGuard<'_, T>> {
     mutex.lock().map_err(|_| anyhow!("a worker ended early"))
 }
 
-fn report(args: &Args, explained: &Explained, mutants: &[&Mutant], verdicts: &[Verdict], tests: usize) -> Result<()> {
+fn report(
+    args: &Args,
+    explained: &Explained,
+    mutants: &[&Mutant],
+    verdicts: &[Verdict],
+    tests: usize,
+    program: &str,
+) -> Result<()> {
     let mut figures = Figures { mutants: mutants.len(), tests, ..Figures::default() };
     let (mut survivors, mut stale) = (Vec::new(), Vec::new());
     for (mutant, verdict) in mutants.iter().zip(verdicts) {
@@ -346,7 +378,9 @@ fn report(args: &Args, explained: &Explained, mutants: &[&Mutant], verdicts: &[V
             .zip(verdicts)
             .map(|(mutant, verdict)| Line { name: &mutant.name, verdict, explained: explained.reason(&mutant.name) })
             .collect();
-        let text = serde_json::to_string_pretty(&serde_json::json!({ "figures": figures, "results": lines }))?;
+        let text = serde_json::to_string_pretty(
+            &serde_json::json!({ "program": program, "figures": figures, "results": lines }),
+        )?;
         fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
     }
     if !survivors.is_empty() {
