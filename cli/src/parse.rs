@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(address(good).map(|address| address.to_string()), Ok(good.to_owned()));
         let says = |text: &str| address(text).expect_err("not an address");
         assert!(says("abc").contains("this has 3"));
-        assert!(says(&good[1..]).contains("no address"));
+        assert!(says(&"z".repeat(44)).contains("no address"));
         assert!(says(&good.replace('1', "0")).contains("'0'"));
         assert!(says(&format!("{good} ")).contains("' '"));
         assert!(says("").contains("this has 0"));
