@@ -112,8 +112,9 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     parts.push(tests(workspace)?);
     step(2, of, "the model, the tables, the proofs, the fuzzing", start);
     parts.extend(checks(workspace, args)?);
-    step(3, of, "lints", start);
+    step(3, of, "lints and the supply chain", start);
     parts.push(lints(workspace)?);
+    parts.push(supply_chain(workspace)?);
     step(4, of, "mutants", start);
     parts.push(mutants(workspace, args)?);
 
@@ -226,6 +227,51 @@ fn lints(workspace: &Workspace) -> Result<Part> {
         took: start.elapsed(),
         ten_times: TenTimes::Exhausted,
     })
+}
+
+fn supply_chain(workspace: &Workspace) -> Result<Part> {
+    let start = Instant::now();
+    let mut figures = Vec::new();
+    match cargo_deny() {
+        None => {
+            figures.push("NOT CHECKED in this run: cargo-deny is not installed here (.ci/run installs it)".to_owned())
+        }
+        Some(deny) => {
+            let check = |what: &[&str]| {
+                let mut command = process::command(&deny);
+                command.args(["--locked", "--log-level", "error", "--config", "deny.toml", "check"]).args(what);
+                process::run(command.current_dir(&workspace.root))
+            };
+            check(&["--hide-inclusion-graph", "bans", "licenses", "sources"])?;
+            let lock = fs::read_to_string(workspace.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
+            let crates = lock.lines().filter(|line| *line == "[[package]]").count();
+            figures.push(format!("{crates} crates: what is linked, under which licence and from where"));
+            let mut fetch = process::command(&deny);
+            fetch.args(["--log-level", "off", "--config", "deny.toml", "fetch", "db"]).current_dir(&workspace.root);
+            if process::output(&mut fetch).is_ok() {
+                check(&["--hide-inclusion-graph", "advisories"])?;
+                figures.push("no advisory but those that deny.toml explains".to_owned());
+            } else {
+                figures.push("NOT CHECKED in this run: advisories, whose database was out of reach".to_owned());
+            }
+        }
+    }
+    Ok(Part {
+        name: "supply-chain".to_owned(),
+        shows: "nothing is linked that deny.toml does not allow, with the reason".to_owned(),
+        promises: vec![5],
+        command: "cargo deny check".to_owned(),
+        figures,
+        took: start.elapsed(),
+        ten_times: TenTimes::Exhausted,
+    })
+}
+
+/// Where `.ci/run` keeps it, or on the path.
+fn cargo_deny() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let kept = home.map(|home| home.join(".cache/escrow-ci/tools/bin/cargo-deny")).filter(|path| path.exists());
+    kept.or_else(|| process::find("cargo-deny"))
 }
 
 fn mutants(workspace: &Workspace, args: &Args) -> Result<Part> {
