@@ -72,7 +72,19 @@ pub async fn run(context: &Context, args: HistoryArgs) -> Result<History> {
         )));
     };
     let now = context.client.now().await?;
-    Ok(History(entries.into_iter().map(|entry| Row::new(entry, &asset, now)).collect()))
+    let told: Vec<Option<EscrowEvent>> = entries.iter().enumerate().map(|(at, _)| event_of(&entries, at)).collect();
+    let rows = entries.into_iter().zip(told).map(|(entry, event)| Row::new(entry, event, &asset, now));
+    Ok(History(rows.collect()))
+}
+
+/// The event of one entry. Each instruction logs one, so they go together by their order in the transaction; none where the
+/// node kept only some of the log.
+fn event_of(entries: &[Entry], at: usize) -> Option<EscrowEvent> {
+    let entry = entries.get(at)?;
+    let same = |other: &&Entry| other.signature == entry.signature;
+    let place = entries.get(..at)?.iter().filter(same).count();
+    let complete = entry.events.events.len() == entries.iter().filter(same).count() && !entry.events.truncated;
+    entry.events.events.get(place).copied().filter(|_| complete)
 }
 
 /// What the escrow held, from its terms.
@@ -86,9 +98,9 @@ async fn asset(context: &Context, entries: &[Entry]) -> Result<Option<Asset>> {
 }
 
 impl Row {
-    fn new(entry: Entry, asset: &Asset, now: i64) -> Self {
-        let Entry { signature, slot, time, action, actor, events } = entry;
-        let told = told(&events.events, asset);
+    fn new(entry: Entry, event: Option<EscrowEvent>, asset: &Asset, now: i64) -> Self {
+        let Entry { signature, slot, time, action, actor, events: _ } = entry;
+        let told = told(event, asset);
         let number = |milestone: u8| milestone.saturating_add(1);
         let (name, text) = match action {
             Action::Create { terms } => {
@@ -137,17 +149,16 @@ impl Row {
     }
 }
 
-/// `: 1.5 SOL`, and to whom, where the log of the transaction has one event that says so. The log may be gone, or be about
-/// several instructions.
-fn told(events: &[EscrowEvent], asset: &Asset) -> String {
-    let parts = match events {
-        [EscrowEvent::Withdrawn(event)] => vec![(event.amount, "")],
-        [EscrowEvent::Cancelled(event)] => vec![(event.refunded, " back to the buyer")],
-        [EscrowEvent::Closed(event)] => vec![(event.surplus, " that nobody was owed to the buyer")],
-        [EscrowEvent::Expired(Expired { decided, .. })] => decided_parts(decided).to_vec(),
-        [EscrowEvent::Ruled(Ruled { decided, to_arbiter, .. })] => {
-            let [seller, fee, buyer] = decided_parts(decided);
-            vec![seller, fee, buyer, (*to_arbiter, " to the arbiter")]
+/// `: 1.5 SOL`, and to whom, if the event is known.
+fn told(event: Option<EscrowEvent>, asset: &Asset) -> String {
+    let parts = match event {
+        Some(EscrowEvent::Withdrawn(event)) => vec![(event.amount, "")],
+        Some(EscrowEvent::Cancelled(event)) => vec![(event.refunded, " back to the buyer")],
+        Some(EscrowEvent::Closed(event)) => vec![(event.surplus, " that nobody was owed to the buyer")],
+        Some(EscrowEvent::Expired(Expired { decided, .. })) => decided_parts(&decided).to_vec(),
+        Some(EscrowEvent::Ruled(Ruled { decided, to_arbiter, .. })) => {
+            let [seller, fee, buyer] = decided_parts(&decided);
+            vec![seller, fee, buyer, (to_arbiter, " to the arbiter")]
         }
         _ => Vec::new(),
     };
