@@ -20,7 +20,7 @@ use spl_token_2022_interface::instruction as token_instruction;
 
 use super::{events, layout};
 use crate::{
-    model::{Call, Done, Model, Reason, TokenAccount},
+    model::{Call, Done, Escrow, Model, Phase, Reason, TokenAccount},
     people::{believing, send},
 };
 
@@ -361,6 +361,7 @@ impl Stage {
         let name = name(&call.action);
         match (expected, answer) {
             (Ok(done), Ok(logs)) => {
+                check_step(&self.model, &model, call)?;
                 self.model = model;
                 *self.counts.accepted.entry(name).or_default() += 1;
                 let events = event::events(&logs);
@@ -482,6 +483,48 @@ impl Default for Stage {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What holds of every step, whatever it is: said of the model, with which the bytecode is compared.
+fn check_step(before: &Model, after: &Model, call: &Call) -> Result<()> {
+    // Nobody's money falls without their signature. An escrow's and a vault's owner is the program.
+    for person in people() {
+        let lamports = |model: &Model| model.lamports.get(&person).copied().unwrap_or(0);
+        let less = lamports(after) < lamports(before);
+        ensure!(!less || call.signer == Some(person), "{call:?} takes lamports from {person}, who did not sign");
+    }
+    for (address, held) in &before.tokens {
+        let now = after.tokens.get(address).map_or(0, |held| held.amount);
+        let theirs = people().contains(&held.owner);
+        let signed = !theirs || call.signer == Some(held.owner);
+        ensure!(now >= held.amount || signed, "{call:?} takes tokens from {}, who did not sign", held.owner);
+    }
+    for (address, then) in &before.escrows {
+        let Some(now) = after.escrows.get(address) else {
+            ensure!(
+                *address == call.escrow && then.owes() == 0,
+                "{call:?} closes {address}, which owes {}",
+                then.owes()
+            );
+            continue;
+        };
+        // One escrow at a time; terms for good; totals only grow; milestones only go on.
+        ensure!(*address == call.escrow || now == then, "{call:?} changes another escrow, {address}");
+        ensure!(now.terms == then.terms && now.rent_payer == then.rent_payer, "{call:?} changes what was agreed");
+        let totals = |escrow: &Escrow| [escrow.released, escrow.refunded, escrow.fees, escrow.arbiter_fees];
+        let grows = totals(then).iter().zip(totals(now)).all(|(then, now)| *then <= now);
+        ensure!(grows, "{call:?} takes a decision back: {then:?}, {now:?}");
+        for (then, now) in then.milestones.iter().zip(&now.milestones) {
+            let legal = match (then.phase, now.phase) {
+                (Phase::Pending(then), Phase::Pending(now)) => then <= now,
+                (Phase::Pending(_), Phase::Delivered(_)) | (Phase::Delivered(_), Phase::Disputed(_)) => true,
+                (_, Phase::Settled) => now.remaining == 0,
+                (then, now) => then == now,
+            };
+            ensure!(legal && now.remaining <= then.remaining, "{call:?} leads from {then:?} to {now:?}");
+        }
+    }
+    Ok(())
 }
 
 /// The accounts that are not as they were.

@@ -39,7 +39,16 @@ async fn a_sale_for_people() {
     stage.types("stranger", &format!("close {escrow}")).succeeds().shows(&["closed escrow", &escrow, &buyer]);
     stage.types("buyer", "list").succeeds().shows(&["no escrows found"]);
     let history = stage.types("buyer", &format!("history {escrow}")).succeeds();
-    history.shows(&["created for 1.5 SOL", "funded", "delivered", "released", "paid out to the seller: 1.5 SOL", "closed", &buyer, &seller]);
+    history.shows(&[
+        "created for 1.5 SOL",
+        "funded",
+        "delivered",
+        "released",
+        "paid out to the seller: 1.5 SOL",
+        "closed",
+        &buyer,
+        &seller,
+    ]);
 
     // To the lamport: three signatures of the buyer's, one of the seller's; all the rent is back.
     assert_eq!(stage.sol("buyer").await, before.0 - 1_500_000_000 - 3 * FEE);
