@@ -290,7 +290,9 @@ fn mutants(workspace: &Workspace, args: &Args) -> Result<Part> {
         figures;
     Ok(Part {
         name: "mutants".to_owned(),
-        shows: "no check of the program can be taken away without a test that notices".to_owned(),
+        shows:
+            "no check of the program can be taken away without a test that notices, but where another stops the same"
+                .to_owned(),
         promises: (1..=6).collect(),
         command: "cargo xtask mutants".to_owned(),
         figures: vec![
@@ -347,7 +349,8 @@ fn report(args: &Args, parts: &[Part]) -> String {
     text.push_str("\n## What was done, and its numbers\n");
     for part in parts {
         let Part { name, shows, command, figures, ten_times, .. } = part;
-        let _ = writeln!(text, "\n### {name}\n\n{}.\n\n```sh\n{command}\n```\n", capital(shows));
+        let shows = capital(shows.trim_end_matches('.'));
+        let _ = writeln!(text, "\n### {name}\n\n{shows}.\n\n```sh\n{command}\n```\n");
         for figure in figures {
             let _ = writeln!(text, "- {figure}");
         }
