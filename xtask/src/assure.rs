@@ -23,7 +23,7 @@ pub struct Args {
     seed: u64,
 
     /// How much of what is random to try, in multiples of what the tests try
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     effort: u64,
 
     /// How many mutants to build and run at once
