@@ -61,6 +61,32 @@ pub enum Kind {
 /// Both assets.
 pub const KINDS: [Kind; 2] = [Kind::Sol, Kind::Token];
 
+/// Each term changed, one at a time: none of these may leave the address of an escrow as it is.
+pub const OTHER_TERMS: [fn(&mut Terms); 22] = [
+    |terms| terms.buyer = Pubkey::new_from_array([1; 32]),
+    |terms| terms.seller = Pubkey::new_from_array([1; 32]),
+    |terms| terms.arbiter = Pubkey::new_from_array([1; 32]),
+    |terms| terms.attester = Pubkey::new_from_array([1; 32]),
+    |terms| terms.fee_recipient = Pubkey::new_from_array([1; 32]),
+    |terms| terms.mint = Pubkey::new_from_array([1; 32]),
+    |terms| terms.token_program = Pubkey::new_from_array([1; 32]),
+    |terms| terms.accepted_risks += 1,
+    |terms| terms.fee_bps += 1,
+    |terms| terms.arbiter_fee_bps += 1,
+    |terms| terms.fund_by += 1,
+    |terms| terms.cooling_off += 1,
+    |terms| terms.ruling_window += 1,
+    |terms| terms.undelivered_bps += 1,
+    |terms| terms.unanswered_bps -= 1,
+    |terms| terms.unruled_bps += 1,
+    |terms| terms.hashlock[31] ^= 1,
+    |terms| terms.document_hash[31] ^= 1,
+    |terms| terms.salt[15] ^= 1,
+    |terms| terms.milestones[0].amount += 1,
+    |terms| terms.milestones[0].deliver_by += 1,
+    |terms| terms.milestones[0].review_window += 1,
+];
+
 /// A bank with the program, and people with money.
 pub struct World {
     /// The bank.

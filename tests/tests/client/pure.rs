@@ -8,6 +8,7 @@ use escrow_client::{
     error::Failure,
     terms::{self, Asset},
 };
+use escrow_tests::OTHER_TERMS;
 use solana_pubkey::Pubkey;
 use spl_associated_token_account_interface::address::get_associated_token_address_with_program_id;
 
@@ -45,31 +46,7 @@ fn an_address_is_that_of_exactly_these_terms() {
     assert_eq!(terms::is_address_of(&terms, &Pubkey::new_unique()), Ok(false));
     assert_eq!(terms::is_address_of(&terms, &vault_address(&address)), Ok(false));
 
-    let changes: [fn(&mut Terms); 22] = [
-        |terms| terms.buyer = Pubkey::new_unique(),
-        |terms| terms.seller = Pubkey::new_unique(),
-        |terms| terms.arbiter = Pubkey::new_unique(),
-        |terms| terms.attester = Pubkey::new_unique(),
-        |terms| terms.fee_recipient = Pubkey::new_unique(),
-        |terms| terms.mint = Pubkey::new_unique(),
-        |terms| terms.token_program = Pubkey::new_unique(),
-        |terms| terms.accepted_risks += 1,
-        |terms| terms.fee_bps += 1,
-        |terms| terms.arbiter_fee_bps += 1,
-        |terms| terms.fund_by += 1,
-        |terms| terms.cooling_off += 1,
-        |terms| terms.ruling_window += 1,
-        |terms| terms.undelivered_bps += 1,
-        |terms| terms.unanswered_bps -= 1,
-        |terms| terms.unruled_bps += 1,
-        |terms| terms.hashlock[31] = 1,
-        |terms| terms.document_hash[31] = 1,
-        |terms| terms.salt[15] ^= 1,
-        |terms| terms.milestones[0].amount += 1,
-        |terms| terms.milestones[0].deliver_by += 1,
-        |terms| terms.milestones[0].review_window += 1,
-    ];
-    for (index, change) in changes.into_iter().enumerate() {
+    for (index, change) in OTHER_TERMS.into_iter().enumerate() {
         let mut changed = terms.clone();
         change(&mut changed);
         assert_eq!(terms::is_address_of(&changed, &address), Ok(false), "change {index}");

@@ -2,7 +2,7 @@
 //! of the other files; here it stands in one piece. `docs/assurance.md` says how else each is shown.
 
 use escrow_client::{EscrowError::*, Milestone, MilestoneStatus, Proposal, Recipient, Terms, address};
-use escrow_tests::{DAY, HOUR, KINDS, Kind, START, World};
+use escrow_tests::{DAY, HOUR, KINDS, Kind, OTHER_TERMS, START, World};
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -110,34 +110,12 @@ fn promise_4_the_address_is_the_contract() {
     for kind in KINDS {
         let mut deal = in_all_statuses(kind);
         let agreed = deal.terms.clone();
-        // Another address for any other term.
-        let changes: [fn(&mut Terms); 20] = [
-            |terms| terms.buyer = Pubkey::new_from_array([1; 32]),
-            |terms| terms.seller = Pubkey::new_from_array([1; 32]),
-            |terms| terms.arbiter = Pubkey::new_from_array([1; 32]),
-            |terms| terms.attester = Pubkey::new_from_array([1; 32]),
-            |terms| terms.fee_recipient = Pubkey::new_from_array([1; 32]),
-            |terms| terms.mint = Pubkey::new_from_array([1; 32]),
-            |terms| terms.token_program = Pubkey::new_from_array([1; 32]),
-            |terms| terms.accepted_risks += 1,
-            |terms| terms.fee_bps += 1,
-            |terms| terms.arbiter_fee_bps += 1,
-            |terms| terms.fund_by += 1,
-            |terms| terms.cooling_off += 1,
-            |terms| terms.ruling_window += 1,
-            |terms| terms.undelivered_bps += 1,
-            |terms| terms.unanswered_bps += 1,
-            |terms| terms.unruled_bps += 1,
-            |terms| terms.hashlock[31] += 1,
-            |terms| terms.document_hash[31] += 1,
-            |terms| terms.salt[15] += 1,
-            |terms| terms.milestones.swap(0, 2),
-        ];
-        // The milestones of `in_all_statuses` are alike, but for this.
+        // Another address for any other term. The milestones of `in_all_statuses` are alike, but for this.
         let mut agreed_differently = agreed.clone();
         agreed_differently.milestones[0].review_window += 1;
         let mut addresses = vec![address::escrow_address(&agreed), address::escrow_address(&agreed_differently)];
-        for change in changes {
+        let order: fn(&mut Terms) = |terms| terms.milestones.swap(0, 2);
+        for change in OTHER_TERMS.into_iter().chain([order]) {
             let mut terms = agreed_differently.clone();
             change(&mut terms);
             addresses.push(address::escrow_address(&terms));
