@@ -2,6 +2,7 @@
 
 pub mod compute_units;
 pub mod documents;
+pub mod fixtures;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
 
