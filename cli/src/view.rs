@@ -61,9 +61,12 @@ impl Asset {
                 self.amount(to_seller),
                 self.amount(remaining.saturating_sub(to_seller))
             ),
-            Proposal::Extension { milestone, deliver_by, .. } => {
-                format!("give milestone {} until {}", milestone.saturating_add(1), Time::new(deliver_by, now))
-            }
+            Proposal::Extension { milestone, status, deadline, .. } => format!(
+                "move milestone {}'s {} to {}",
+                milestone.saturating_add(1),
+                deadline_name(status),
+                Time::new(deadline, now)
+            ),
         }
     }
 }
@@ -367,6 +370,16 @@ pub const fn status_name(status: MilestoneStatus) -> &'static str {
         MilestoneStatus::Delivered => "delivered",
         MilestoneStatus::Disputed => "disputed",
         MilestoneStatus::Settled => "settled",
+    }
+}
+
+/// What the deadline of a milestone with this status is for.
+const fn deadline_name(status: MilestoneStatus) -> &'static str {
+    match status {
+        MilestoneStatus::Pending => "delivery deadline",
+        MilestoneStatus::Delivered => "review deadline",
+        MilestoneStatus::Disputed => "ruling deadline",
+        MilestoneStatus::Settled => "deadline",
     }
 }
 

@@ -3,9 +3,10 @@
 
 use anchor_lang::Discriminator;
 use escrow::{
-    instructions::EscrowAccount as Layout,
+    instructions::EscrowSlab as Layout,
     state::{
         Escrow, EscrowStatus, HEADER_SIZE, LAYOUT_VERSION, MAX_MILESTONES, MILESTONE_SIZE, Milestone, Recipient, Terms,
+        VERSION_OFFSET,
     },
 };
 use solana_account::Account;
@@ -39,7 +40,9 @@ pub enum AccountError {
         room: usize,
     },
     /// Written by another version of the program.
-    #[error("its layout is version {0}; this client knows version {LAYOUT_VERSION}")]
+    #[error(
+        "another version of the escrow program wrote it: layout {0}, where this client knows layout {LAYOUT_VERSION}"
+    )]
     Version(u8),
     /// A value that the program never writes.
     #[error("its {0} has a value that the program never writes")]
@@ -80,9 +83,16 @@ impl EscrowAccount {
         }
         let size = AccountError::Size(account.data.len());
         let data = account.data.as_slice();
+        let version = data.get(VERSION_OFFSET).copied();
         let (discriminator, data) = data.split_at_checked(8).ok_or(size.clone())?;
         if discriminator != Escrow::DISCRIMINATOR {
             return Err(AccountError::Discriminator);
+        }
+        // First of all: by another version nothing else stands where it does in this one.
+        match version {
+            Some(LAYOUT_VERSION) => {}
+            Some(other) => return Err(AccountError::Version(other)),
+            None => return Err(size),
         }
         let (header, data) = data.split_at_checked(HEADER_SIZE).ok_or(size.clone())?;
         let (count, data) = data.split_first_chunk::<4>().ok_or(size.clone())?;
@@ -109,9 +119,6 @@ impl EscrowAccount {
     /// Everything that follows from something else.
     fn check(&self) -> Result<(), AccountError> {
         let Self { address, lamports: _, state, milestones } = self;
-        if state.version != LAYOUT_VERSION {
-            return Err(AccountError::Version(state.version));
-        }
         let status = state.status().map_err(|_| AccountError::Value("status"))?;
         if (status == EscrowStatus::Created) != (state.funded_at == 0) {
             return Err(AccountError::Value("funding time"));

@@ -125,7 +125,7 @@ impl Explainer<'_> {
 
     fn unfunded(&mut self) {
         let EscrowAccount { state, milestones, .. } = self.escrow;
-        self.attempt(Act::Fund, Actor::Buyer, None, |now| ({ *state }).fund(milestones, now).map(|()| None));
+        self.attempt(Act::Fund, Actor::Buyer, None, |now| ({ *state }).fund(milestones, now).map(|_| None));
         let cancel = |canceller: Pubkey| move |now| state.check_cancel_unfunded(&canceller, now).map(|()| None);
         self.attempt(Act::Cancel, Actor::AnyParty, None, cancel(state.buyer));
         // An address that is no party's.
@@ -141,7 +141,7 @@ impl Explainer<'_> {
         if everything.buyer > 0 {
             let buyer = &state.buyer;
             self.attempt(Act::Cancel, Actor::Buyer, None, |now| {
-                state.check_cancel_funded(buyer, now).map(|()| Some(everything))
+                state.check_cancel_funded(milestones, buyer, now).map(|()| Some(everything))
             });
         }
         for (index, milestone) in (0u8..).zip(milestones) {
@@ -168,7 +168,7 @@ impl Explainer<'_> {
         let some = Some(index);
         let deliverer = if is_named(&state.attester) { Actor::Attester } else { Actor::Seller };
         self.attempt(Act::Deliver, deliverer, some, |now| state.deliver(&mut { *milestone }, now).map(|()| None));
-        if state.hashlock != [0; 32] {
+        if state.is_hashlocked() {
             // Nobody knows the secret here: another one, with its own lock, is as good.
             let secret = [0; 32];
             let mut unlocked = *state;

@@ -3,7 +3,7 @@
 
 use borsh::BorshDeserialize;
 use escrow::{
-    entrypoint::instruction_length,
+    interface::has_its_length,
     state::{Proposal, Recipient, Terms},
 };
 use solana_client::{rpc_client::GetConfirmedSignaturesForAddress2Config, rpc_config::RpcTransactionConfig};
@@ -43,7 +43,7 @@ pub enum Action {
 impl Action {
     /// Decodes instruction data, which must be exactly one instruction's.
     pub fn decode(data: &[u8]) -> Option<Self> {
-        if instruction_length(data) != Some(data.len()) {
+        if has_its_length(data) != Some(true) {
             return None;
         }
         let (discriminator, arguments) = data.split_first()?;

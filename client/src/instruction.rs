@@ -5,7 +5,7 @@ use escrow::{
     accounts, instruction,
     state::{Proposal, Recipient, Terms},
 };
-use solana_instruction::Instruction;
+use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
 use crate::{
@@ -37,6 +37,20 @@ impl TokenAccounts {
     fn associated(&self, owner: &Pubkey) -> Option<Pubkey> {
         Some(associated_token_address(owner, &self.mint?, &self.program?))
     }
+
+    /// What stands behind the other accounts of `fund` and `withdraw`; nothing for SOL.
+    fn behind(&self, account: Option<Pubkey>) -> Vec<AccountMeta> {
+        let (Some(account), Some(vault), Some(mint), Some(program)) = (account, self.vault, self.mint, self.program)
+        else {
+            return Vec::new();
+        };
+        vec![
+            AccountMeta::new(account, false),
+            AccountMeta::new(vault, false),
+            AccountMeta::new_readonly(mint, false),
+            AccountMeta::new_readonly(program, false),
+        ]
+    }
 }
 
 fn asset_of(terms: &Terms) -> Asset {
@@ -62,17 +76,10 @@ pub fn fund_from(terms: &Terms, source: Option<Pubkey>) -> Result<Instruction, E
     let escrow = escrow_address(terms)?;
     let tokens = TokenAccounts::of(&escrow, asset_of(terms));
     let buyer_token = source.or_else(|| tokens.associated(&terms.buyer));
-    let TokenAccounts { vault, mint, program } = tokens;
-    let accounts = accounts::Fund {
-        escrow,
-        buyer: terms.buyer,
-        system_program: SYSTEM_PROGRAM,
-        buyer_token,
-        vault,
-        mint,
-        token_program: program,
-    };
-    Ok(instruction::Fund {}.to_instruction(accounts))
+    let accounts = accounts::Fund { escrow, buyer: terms.buyer, system_program: SYSTEM_PROGRAM };
+    let mut built = instruction::Fund {}.to_instruction(accounts);
+    built.accounts.extend(tokens.behind(buyer_token));
+    Ok(built)
 }
 
 /// Gives up an unfunded escrow, or takes everything back in the cooling-off period. `canceller` signs.
@@ -152,21 +159,14 @@ pub fn withdraw_to(escrow: &EscrowAccount, recipient: Recipient, destination: Op
     let address = *escrow.state.recipient(recipient);
     let tokens = TokenAccounts::of(&escrow.address, escrow.asset());
     let recipient_token = destination.or_else(|| tokens.associated(&address));
-    let TokenAccounts { vault, mint, program } = tokens;
-    let accounts = accounts::Withdraw {
-        escrow: escrow.address,
-        recipient: address,
-        recipient_token,
-        vault,
-        mint,
-        token_program: program,
-    };
+    let accounts = accounts::Withdraw { escrow: escrow.address, recipient: address };
     let mut built = instruction::Withdraw { recipient }.to_instruction(accounts);
     if let Some(account) = built.accounts.iter_mut().find(|account| account.pubkey == address) {
         // To be paid SOL. Where that is impossible the runtime takes the mark back, and tokens are paid all the same.
         account.is_writable = true;
         account.is_signer = destination.is_some();
     }
+    built.accounts.extend(tokens.behind(recipient_token));
     built
 }
 

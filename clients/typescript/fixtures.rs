@@ -5,7 +5,7 @@
 
 use std::{env, fs, path::Path};
 
-use escrow_client::{EscrowAccount, Proposal, Recipient, Terms, address, instruction};
+use escrow_client::{EscrowAccount, MilestoneStatus, Proposal, Recipient, Terms, address, instruction};
 use escrow_tests::{DAY, Kind, World};
 use serde_json::{Value, json};
 use solana_instruction::Instruction;
@@ -41,6 +41,7 @@ fn fixtures() -> Value {
     world.ok(instruction::deliver(escrow, attester.pubkey(), 0, [0xe1; 32]), &[&attester]);
     let split = Proposal::Split {
         milestone: 1,
+        status: MilestoneStatus::Pending,
         remaining: 5_000_000_000,
         to_seller: 1_234_567_890,
         expires_at: world.now() + DAY,
@@ -152,10 +153,12 @@ fn show_account(account: &EscrowAccount) -> Value {
         json!({
             "remaining": slot.remaining.to_string(),
             "toSeller": slot.to_seller.to_string(),
-            "deliverBy": slot.deliver_by.to_string(),
+            "replaces": slot.replaces.to_string(),
+            "deadline": slot.deadline.to_string(),
             "expiresAt": slot.expires_at.to_string(),
             "kind": slot.kind,
             "milestone": slot.milestone,
+            "status": slot.status,
             "reserved": hex(&slot.reserved),
         })
     };

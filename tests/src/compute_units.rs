@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use escrow_client::{Proposal, Recipient, address, instruction};
+use escrow_client::{MilestoneStatus, Proposal, Recipient, address, instruction};
 use solana_signer::Signer;
 use spl_token_2022_interface::instruction as token_instruction;
 
@@ -45,7 +45,7 @@ const ROWS: [(&str, Option<u64>); 22] = [
     ("create, SOL, 1 milestone", Some(4_500)),
     ("create, SOL, 8 milestones", None),
     ("create, token, vault included", None),
-    ("fund, SOL", Some(2_000)),
+    ("fund, SOL", Some(1_899)),
     ("fund, token", None),
     ("create + fund, token", Some(12_000)),
     ("cancel, unfunded, SOL", None),
@@ -166,7 +166,13 @@ fn measure_once(run: usize) -> Vec<(&'static str, u64)> {
     let terms = world.terms(Kind::Sol, &[1_000_000]);
     let escrow = world.create_and_fund(&terms);
     let expires_at = world.now() + HOUR;
-    let proposal = Proposal::Split { milestone: 0, remaining: 1_000_000, to_seller: 700_000, expires_at };
+    let proposal = Proposal::Split {
+        milestone: 0,
+        status: MilestoneStatus::Pending,
+        remaining: 1_000_000,
+        to_seller: 700_000,
+        expires_at,
+    };
     let propose = world.ok(instruction::propose(escrow, seller.pubkey(), proposal), &[&seller]);
     costs.push(("propose", propose.compute_units_consumed));
     let accept = world.ok(instruction::accept(escrow, buyer.pubkey(), proposal), &[&buyer]);

@@ -51,10 +51,11 @@ fn layout() -> String {
         mint: 32, "term"; token_program: 32, "term"; rent_payer: 32, "gets the rent back";
         vault: 32, "the default key for SOL"; terms_hash: 32, "seed of the address"; hashlock: 32, "term";
         document_hash: 32, "term"; salt: 16, "term";
-        fund_by: 8, "term, i64"; funded_at: 8, "i64; 0 before"; cooling_off: 4, "term, u32"; ruling_window: 4, "term, u32";
+        cooling_off: 4, "term, u32"; ruling_window: 4, "term, u32";
         accepted_risks: 2, "term, u16"; fee_bps: 2, "term, u16"; arbiter_fee_bps: 2, "term, u16";
         undelivered_bps: 2, "term, u16"; unanswered_bps: 2, "term, u16"; unruled_bps: 2, "term, u16";
-        status: 1, "1 created, 2 funded"; version: 1, "layout version: 1"; bump: 1, "of the address"; reserved: 1, "0";
+        status: 1, "1 created, 2 funded"; version: 1, "layout version: 2"; bump: 1, "of the address"; reserved: 1, "0";
+        fund_by: 8, "term, i64"; funded_at: 8, "i64; 0 before";
     });
     rows!(rows, DISCRIMINATOR + offset_of!(Escrow, ledger), "ledger.", Ledger {
         principal: 8, "u64, as all amounts"; released: 8, "including the fee"; refunded: 8, ""; fees: 8, "part of released";
@@ -64,8 +65,9 @@ fn layout() -> String {
         [(offset_of!(Escrow, buyer_proposal), "buyer"), (offset_of!(Escrow, seller_proposal), "seller")]
     {
         rows!(rows, DISCRIMINATOR + offset, format!("{party}_proposal."), ProposalSlot {
-            remaining: 8, "of a split"; to_seller: 8, "of a split"; deliver_by: 8, "of an extension, i64"; expires_at: 8, "i64";
-            kind: 1, "0 empty, 1 split, 2 extension"; milestone: 1, "index"; reserved: 6, "0";
+            remaining: 8, "of a split"; to_seller: 8, "of a split"; replaces: 8, "of an extension: the deadline it replaces, i64";
+            deadline: 8, "of an extension, i64"; expires_at: 8, "i64"; kind: 1, "0 empty, 1 split, 2 extension";
+            milestone: 1, "index"; status: 1, "that the milestone must have"; reserved: 5, "0";
         });
     }
     rows.push((DISCRIMINATOR + HEADER_SIZE, 4, "milestones".to_owned(), "how many follow, u32"));

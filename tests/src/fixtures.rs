@@ -4,11 +4,7 @@
 
 use std::{fs, path::PathBuf};
 
-use escrow_client::{
-    Proposal, Terms, address,
-    escrow::state::LAYOUT_VERSION,
-    instruction,
-};
+use escrow_client::{MilestoneStatus, Proposal, Terms, address, escrow::state::LAYOUT_VERSION, instruction};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -176,9 +172,11 @@ fn full(world: &mut World, kind: Kind) -> Terms {
 fn propose(world: &mut World, escrow: Pubkey) {
     let (buyer, seller) = (world.buyer.insecure_clone(), world.seller.insecure_clone());
     let expires_at = world.now() + DAY;
-    let split = Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 600, expires_at };
-    let deliver_by = world.milestone(&escrow, 1).deadline + DAY;
-    let extension = Proposal::Extension { milestone: 1, deliver_by, expires_at };
+    let status = MilestoneStatus::Disputed;
+    let split = Proposal::Split { milestone: 0, status, remaining: 1_000, to_seller: 600, expires_at };
+    let replaces = world.milestone(&escrow, 1).deadline;
+    let (status, deadline) = (MilestoneStatus::Pending, replaces + DAY);
+    let extension = Proposal::Extension { milestone: 1, status, replaces, deadline, expires_at };
     world.ok(instruction::propose(escrow, buyer.pubkey(), split), &[&buyer]);
     world.ok(instruction::propose(escrow, seller.pubkey(), extension), &[&seller]);
 }

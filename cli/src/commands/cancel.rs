@@ -27,7 +27,10 @@ pub async fn run(context: &Context, args: CancelArgs) -> Result<Done> {
     let keypair = context.keypair()?;
     let mut instructions = Vec::new();
     let (done, surplus) = if escrow.is_funded() {
-        escrow.state.check_cancel_funded(&keypair.pubkey(), *now).map_err(situation.refused(None))?;
+        escrow
+            .state
+            .check_cancel_funded(&escrow.milestones, &keypair.pubkey(), *now)
+            .map_err(situation.refused(None))?;
         (format!("cancelled escrow {address}: all that remained is the buyer's again, to be withdrawn"), false)
     } else {
         escrow.state.check_cancel_unfunded(&keypair.pubkey(), *now).map_err(situation.refused(None))?;

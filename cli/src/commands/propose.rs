@@ -17,19 +17,19 @@ use crate::{
 #[command(after_help = "\
 Examples:
   escrow propose ESCROW --seller-amount 70          the seller gets 70, the buyer the rest
-  escrow propose ESCROW --deliver-by 2026-12-24T18:00:00Z
+  escrow propose ESCROW --deadline 2026-12-24T18:00:00Z
   escrow propose ESCROW --withdraw                  takes the open proposal back")]
 pub struct ProposeArgs {
     #[command(flatten)]
     milestone: MilestoneArgs,
 
     /// Settle the milestone: this much of what remains is the seller's (before the fee), the rest the buyer's
-    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, group = "what", required_unless_present_any = ["deliver_by", "withdraw"])]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, group = "what", required_unless_present_any = ["deadline", "withdraw"])]
     seller_amount: Option<String>,
 
-    /// Give the seller of a pending milestone until then
+    /// Move the milestone's present deadline to this later time: the one for delivery, for review or for a ruling
     #[arg(long, value_name = "MOMENT", value_parser = parse::moment, group = "what")]
-    deliver_by: Option<Moment>,
+    deadline: Option<Moment>,
 
     /// Take the open proposal back
     #[arg(long, group = "what")]
@@ -51,16 +51,22 @@ pub async fn run(context: &Context, args: ProposeArgs) -> Result<Done> {
         (Proposal::Withdrawn, None)
     } else {
         let (index, milestone) = args.milestone.find(escrow)?;
-        let proposal = match (args.seller_amount, args.deliver_by) {
+        let status = milestone.status()?;
+        let proposal = match (args.seller_amount, args.deadline) {
             (Some(amount), _) => Proposal::Split {
                 milestone: index,
+                status,
                 remaining: milestone.remaining,
                 to_seller: asset.parse(&amount)?,
                 expires_at,
             },
-            (None, Some(deliver_by)) => {
-                Proposal::Extension { milestone: index, deliver_by: deliver_by.at(*now), expires_at }
-            }
+            (None, Some(deadline)) => Proposal::Extension {
+                milestone: index,
+                status,
+                replaces: milestone.deadline,
+                deadline: deadline.at(*now),
+                expires_at,
+            },
             (None, None) => return Err(CliError::Usage("nothing is proposed".to_owned())),
         };
         (proposal, Some(milestone))

@@ -33,8 +33,8 @@ macro_rules! errors {
 
 errors! {
     // The terms: 0 to 39.
-    RoleMissing = 0, "The buyer and the seller must both be named: neither may be the default key.";
-    RolesNotDistinct = 1, "Buyer, seller and arbiter must be three different addresses.";
+    RoleMissing = 0, "Name both a buyer and a seller: 11111111111111111111111111111111 is not a wallet.";
+    RolesNotDistinct = 1, "Two of buyer, seller and arbiter have the same address: they must be different people.";
     RoleIsProgram = 2, "The escrow program cannot have a role in an escrow: name a wallet or a multisig vault.";
     AssetIncomplete = 3, "Name both the mint and the token program, or neither for SOL.";
     TokenProgramUnknown = 4, "The token program must be SPL Token or Token-2022.";
@@ -42,19 +42,19 @@ errors! {
     AmountZero = 6, "The amount must be greater than zero.";
     PrincipalOverflow = 7, "The amounts of the milestones add up to more than a 64-bit number holds.";
     FeeTooHigh = 8, "A fee is at most 1,000 basis points (10 %).";
-    FeeWithoutRecipient = 9, "A fee needs a fee recipient: name one, or set fee_bps to 0.";
-    FeeWithoutArbiter = 10, "An arbiter's fee needs an arbiter: name one, or set arbiter_fee_bps to 0.";
+    FeeWithoutRecipient = 9, "A fee needs a fee recipient: name one, or set the fee to 0.";
+    FeeWithoutArbiter = 10, "An arbiter's fee needs an arbiter: name one, or set the arbiter's fee to 0.";
     ShareTooHigh = 11, "A share is at most 10,000 basis points (100 %).";
-    FundByPassed = 12, "The time to fund has passed: an escrow is created and funded strictly before fund_by.";
-    FundByTooFar = 13, "fund_by is at most two years ahead.";
-    DeliverByPassed = 14, "deliver_by must lie in the future.";
-    DeliverByTooFar = 15, "deliver_by is at most two years ahead.";
-    WindowTooLong = 16, "A cooling-off period and the review and ruling windows are at most 365 days.";
-    RulingWindowZero = 17, "ruling_window must not be 0: a dispute would be over in the second it is opened.";
-    ReviewWindowZero = 18, "review_window may be 0 only where an attester other than the seller delivers.";
-    CoolingOffTooLong = 19, "The cooling-off period must end before every deliver_by, or nobody could deliver in time.";
+    FundByPassed = 12, "The funding deadline has passed: an escrow is created and funded before it.";
+    FundByTooFar = 13, "The funding deadline is at most two years ahead.";
+    DeliverByPassed = 14, "A delivery deadline must lie in the future.";
+    DeliverByTooFar = 15, "A delivery deadline is at most two years ahead.";
+    WindowTooLong = 16, "A cooling-off period, a review window and a ruling window are at most 365 days each.";
+    RulingWindowZero = 17, "The ruling window must not be 0: a dispute would be over in the second it is opened.";
+    ReviewWindowZero = 18, "The review window may be 0 only where an attester other than the seller delivers.";
+    CoolingOffTooLong = 19, "The cooling-off period must end before every delivery deadline, or nobody could deliver in time.";
     HashlockMilestones = 20, "A hash-lock needs a single milestone: the secret is public once it is used.";
-    RiskUnknown = 21, "accepted_risks has a bit that stands for no known risk.";
+    RiskUnknown = 21, "The accepted risks have a bit that stands for no known risk.";
     AddressMismatch = 22, "The escrow's address is not the one derived from these terms.";
     AlreadyCreated = 23, "An escrow with these terms exists already: choose another salt for a second deal.";
 
@@ -64,7 +64,7 @@ errors! {
     NotDeliverer = 42, "Only the attester, where one is named, or else the seller may deliver.";
     NotArbiter = 43, "Only the arbiter of this escrow may rule.";
     NotParty = 44, "Only the buyer or the seller of this escrow may do this.";
-    NotCanceller = 45, "Before fund_by only the buyer, the seller or the rent payer may cancel an unfunded escrow.";
+    NotCanceller = 45, "Before the funding deadline only the buyer, the seller or the rent payer may cancel an unfunded escrow.";
     RentPayerMismatch = 46, "This is not the rent payer of the escrow.";
     RecipientMismatch = 47, "This is not the address that the escrow records for this recipient.";
     TokenAccountsMissing = 48, "This escrow holds tokens: pass the vault, the mint, the token program and the token account.";
@@ -78,10 +78,11 @@ errors! {
     TokenAccountOwner = 56, "The token account does not belong to the party that is paid.";
     NotAssociatedAccount = 57, "Without the recipient's signature tokens go to its associated token account only.";
     ExtensionUnsupported = 59, "The mint has a Token-2022 extension that an escrow cannot hold safely.";
-    RiskNotAccepted = 60, "The mint's issuer has a power over the tokens that accepted_risks does not include.";
+    RiskNotAccepted = 60, "The mint's issuer has a power over the tokens, such as freezing them, that the terms do not accept.";
     FundingShort = 61, "The vault received less than the principal.";
     SurplusAccountMissing = 62, "The vault holds tokens that nobody is owed: pass the buyer's token account to receive them.";
     InstructionLength = 63, "The instruction is shorter or longer than its arguments.";
+    VersionUnsupported = 64, "The escrow account was written by another version of the program, under other rules.";
 
     // The state and the clock: 70 to 109.
     NotFunded = 70, "The escrow is not funded yet.";
@@ -93,21 +94,25 @@ errors! {
     NotDisputed = 76, "The milestone is not disputed.";
     CoolingOff = 77, "The cooling-off period is not over: the buyer may still cancel.";
     CoolingOffOver = 78, "The cooling-off period is over: the buyer cannot cancel any more.";
-    DeadlinePassed = 79, "The deadline has passed: only the agreed default applies now (expire).";
-    DeadlineNotReached = 80, "The deadline is not reached: the agreed default applies from then on.";
+    DeadlinePassed = 79, "The deadline has passed: anyone may now apply the agreed default. Until somebody does, the buyer may still release and the seller refund.";
+    DeadlineNotReached = 80, "The deadline has not come yet: the agreed default applies from then on.";
     RemainingMismatch = 81, "The milestone's remaining amount is not the expected one: it changed since it was read.";
     AmountTooHigh = 82, "The amount is more than what remains of the milestone.";
     NoHashlock = 83, "The terms have no hash-lock: there is nothing to claim with a secret.";
-    SecretMismatch = 84, "The secret does not hash to the hash-lock.";
+    SecretMismatch = 84, "This is not the secret of the hash-lock.";
     ProposalMissing = 85, "The other party has no open proposal.";
     ProposalMismatch = 86, "The other party's proposal is not this one: it was replaced or withdrawn.";
     ProposalExpired = 87, "The proposal has expired.";
     ProposalExpiry = 88, "A proposal's expiry lies in the future, at most two years ahead.";
-    ExtensionNotLater = 89, "The new deliver_by must be later than the present one, at most two years ahead.";
+    ExtensionNotLater = 89, "The new deadline must be later than the present one, and at most two years ahead.";
     NothingDue = 90, "Nothing is due to this recipient.";
     NotSettled = 91, "A milestone is not settled yet: the escrow cannot be closed.";
     NotWithdrawn = 92, "An amount is decided but not withdrawn yet: the escrow cannot be closed.";
-    CloseTooEarly = 93, "An escrow closes at fund_by at the earliest, so that its address is never used again.";
+    CloseTooEarly = 93, "An escrow closes at its funding deadline at the earliest, so that its address is never used again.";
+    SecretDelivers = 94, "The secret is the delivery here: the terms have a hash-lock and name no attester. Claim with the secret.";
+    StatusMismatch = 95, "The milestone's status is not the one that the proposal names: it changed since it was read.";
+    DeadlineMismatch = 96, "The milestone's deadline is not the one that the proposal replaces: it changed since it was read.";
+    NothingToCancel = 97, "Nothing remains to cancel: every milestone is settled.";
 
     // What cannot happen: 110 and up. Seeing one is a reason to report a bug.
     Overflow = 110, "An amount or a time does not fit its number.";

@@ -23,6 +23,7 @@ pub mod event;
 #[cfg(all(test, feature = "idl-build"))]
 mod idl;
 pub mod instructions;
+pub mod interface;
 #[cfg(feature = "entrypoint")]
 mod security;
 pub mod state;

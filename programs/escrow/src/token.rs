@@ -64,9 +64,47 @@ impl TokenAccount {
     }
 }
 
-/// Reads the mint that the terms name. The way in only: on the way out nobody asks what the issuer may do.
-pub fn read_mint(mint: &AccountView, expected: &Address, token_program: &Address) -> Result<MintInfo> {
-    require!(address_eq(mint.address(), expected), EscrowError::MintMismatch);
+/// What `fund` and `withdraw` need of a token. These accounts stand behind the others of the instruction, and are left
+/// out for SOL; a client that cannot leave an account out passes the program's own address in its place.
+///
+/// Not fields of the accounts structs: there each one that is left out would cost 45 compute units.
+pub struct TokenAccounts {
+    /// Where the tokens come from, or go to. Writable.
+    pub account: AccountView,
+    /// The vault of the escrow. Writable.
+    pub vault: AccountView,
+    /// The mint in the terms.
+    pub mint: AccountView,
+    /// The token program in the terms.
+    pub token_program: AccountView,
+}
+
+impl TokenAccounts {
+    /// Takes them from `behind`, what stands behind the other accounts; none where the escrow holds SOL.
+    ///
+    /// Not checked: `account`, which each instruction checks by itself.
+    pub fn of(escrow: &Escrow, behind: &[AccountView]) -> Result<Option<Self>> {
+        let is_absent = |account: &AccountView| address_eq(account.address(), &crate::ID);
+        if escrow.is_sol() {
+            // Empty as a rule: asked first, for 3 compute units less.
+            require!(behind.is_empty() || behind.iter().all(is_absent), EscrowError::TokenAccountsUnexpected);
+            return Ok(None);
+        }
+        let [account, vault, mint, token_program] =
+            *behind.first_chunk::<4>().ok_or(EscrowError::TokenAccountsMissing)?;
+        if !address_eq(token_program.address(), &escrow.token_program) {
+            require!(!behind.iter().any(is_absent), EscrowError::TokenAccountsMissing);
+            return Err(EscrowError::TokenProgramMismatch.into());
+        }
+        require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
+        require!(address_eq(mint.address(), &escrow.mint), EscrowError::MintMismatch);
+        require!(account.is_writable() && vault.is_writable(), ConstraintMut);
+        Ok(Some(Self { account, vault, mint, token_program }))
+    }
+}
+
+/// Reads a mint. The way in only: on the way out nobody asks what the issuer may do.
+pub fn read_mint(mint: &AccountView, token_program: &Address) -> Result<MintInfo> {
     require!(mint.owned_by(token_program), EscrowError::MintInvalid);
     let data = mint.try_borrow()?;
     Ok(MintInfo::read(&data)?)
@@ -192,13 +230,12 @@ pub struct EscrowSeeds<'a> {
     bump: [u8; 1],
 }
 
-impl<'a> From<&'a Escrow> for EscrowSeeds<'a> {
-    fn from(escrow: &'a Escrow) -> Self {
+impl<'a> EscrowSeeds<'a> {
+    /// Those of this escrow.
+    pub fn of(escrow: &'a Escrow) -> Self {
         Self { terms_hash: &escrow.terms_hash, bump: [escrow.bump] }
     }
-}
 
-impl EscrowSeeds<'_> {
     fn sign(&self, invoke: impl FnOnce(CpiSigner<'_, '_>) -> Result<()>) -> Result<()> {
         let seeds = [Seed::from(crate::ESCROW_SEED), Seed::from(self.terms_hash), Seed::from(&self.bump)];
         invoke(CpiSigner::from(&seeds))

@@ -73,7 +73,13 @@ impl Truth {
         let address = world.funded(&terms).await;
         let release = instruction::release(address, world.buyer.pubkey(), 0, 100, 1_000);
         let expires_at = world.now().await + 1_000;
-        let split = escrow_client::Proposal::Split { milestone: 1, remaining: 500, to_seller: 9, expires_at };
+        let split = escrow_client::Proposal::Split {
+            milestone: 1,
+            status: escrow_client::MilestoneStatus::Pending,
+            remaining: 500,
+            to_seller: 9,
+            expires_at,
+        };
         let propose = instruction::propose(address, world.buyer.pubkey(), split);
         world.send(&[release, propose], &[&world.buyer]).await.unwrap();
         let account = world.client.account(&address).await.unwrap().unwrap();

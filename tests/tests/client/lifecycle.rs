@@ -231,16 +231,18 @@ async fn the_parties_extend_and_then_split() {
     let (buyer, seller) = (&world.buyer, &world.seller);
     let expires_at = world.now().await + 60 * 60;
 
-    let deliver_by = terms.milestones[0].deliver_by + 1;
-    let extension = Proposal::Extension { milestone: 0, deliver_by, expires_at };
+    let replaces = terms.milestones[0].deliver_by;
+    let (status, deadline) = (MilestoneStatus::Pending, replaces + 1);
+    let extension = Proposal::Extension { milestone: 0, status, replaces, deadline, expires_at };
     world.send(&[instruction::propose(escrow, seller.pubkey(), extension)], &[seller]).await.unwrap();
     assert_eq!(world.read(&escrow).await.state.seller_proposal.proposal(), Ok(extension));
     world.send(&[instruction::accept(escrow, buyer.pubkey(), extension)], &[buyer]).await.unwrap();
     let account = world.read(&escrow).await;
-    assert_eq!(account.milestone(0).unwrap().deadline, deliver_by);
+    assert_eq!(account.milestone(0).unwrap().deadline, deadline);
     assert_eq!(account.terms(), terms, "an extension does not change the terms");
 
-    let split = Proposal::Split { milestone: 0, remaining: PRICE, to_seller: 7, expires_at };
+    let split =
+        Proposal::Split { milestone: 0, status: MilestoneStatus::Pending, remaining: PRICE, to_seller: 7, expires_at };
     world.send(&[instruction::propose(escrow, buyer.pubkey(), split)], &[buyer]).await.unwrap();
     world.send(&[instruction::accept(escrow, seller.pubkey(), split)], &[seller]).await.unwrap();
     world.withdraw(&escrow, Recipient::Buyer).await.unwrap();

@@ -168,7 +168,13 @@ impl Deal {
     /// A split of all that remains of a milestone.
     fn split(&self, milestone: u8, to_seller: u64) -> Proposal {
         let remaining = self.account().milestones[usize::from(milestone)].remaining;
-        Proposal::Split { milestone, remaining, to_seller, expires_at: self.world.now() + DAY }
+        Proposal::Split {
+            milestone,
+            status: MilestoneStatus::Pending,
+            remaining,
+            to_seller,
+            expires_at: self.world.now() + DAY,
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use std::mem::{offset_of, size_of};
 use anchor_lang::Discriminator;
 use escrow_client::{
     EscrowError::{self, *},
-    Milestone, MilestoneTerms, Proposal, Recipient, Terms, address,
+    Milestone, MilestoneStatus, MilestoneTerms, Proposal, Recipient, Terms, address,
     escrow::{
         self,
+        interface::INSTRUCTIONS,
         state::{Escrow, Ledger, MAX_MILESTONES, ProposalSlot},
     },
     instruction,
@@ -64,13 +65,12 @@ fn the_numbers_and_lengths_of_the_instructions_are_pinned() {
         let data = act.instruction.data;
         assert_eq!(data[0], number, "{name}");
         let expected = match (number, data.get(1)) {
-            (9 | 10, Some(1)) => 27,
-            (9 | 10, Some(2)) => 19,
+            (9 | 10, Some(1 | 2)) => 28,
             _ => NUMBERS[usize::from(number)].2,
         };
         assert_eq!(data.len(), expected, "{name}");
     }
-    assert_eq!(escrow::entrypoint::LAST_DISCRIMINATOR, 13);
+    assert_eq!(INSTRUCTIONS.len(), 14);
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn the_layout_of_the_account_is_pinned() {
         ("salt", offset_of!(Escrow, salt), 384),
         ("ledger", offset_of!(Escrow, ledger), 400),
         ("buyer_proposal", offset_of!(Escrow, buyer_proposal), 472),
-        ("seller_proposal", offset_of!(Escrow, seller_proposal), 512),
-        ("fund_by", offset_of!(Escrow, fund_by), 552),
-        ("funded_at", offset_of!(Escrow, funded_at), 560),
+        ("seller_proposal", offset_of!(Escrow, seller_proposal), 520),
+        ("fund_by", offset_of!(Escrow, fund_by), 592),
+        ("funded_at", offset_of!(Escrow, funded_at), 600),
         ("cooling_off", offset_of!(Escrow, cooling_off), 568),
         ("ruling_window", offset_of!(Escrow, ruling_window), 572),
         ("accepted_risks", offset_of!(Escrow, accepted_risks), 576),
@@ -183,10 +183,12 @@ fn the_layout_of_the_account_is_pinned() {
         ("ledger.due_arbiter", offset_of!(Ledger, due_arbiter), 64),
         ("proposal.remaining", offset_of!(ProposalSlot, remaining), 0),
         ("proposal.to_seller", offset_of!(ProposalSlot, to_seller), 8),
-        ("proposal.deliver_by", offset_of!(ProposalSlot, deliver_by), 16),
-        ("proposal.expires_at", offset_of!(ProposalSlot, expires_at), 24),
-        ("proposal.kind", offset_of!(ProposalSlot, kind), 32),
-        ("proposal.milestone", offset_of!(ProposalSlot, milestone), 33),
+        ("proposal.replaces", offset_of!(ProposalSlot, replaces), 16),
+        ("proposal.deadline", offset_of!(ProposalSlot, deadline), 24),
+        ("proposal.expires_at", offset_of!(ProposalSlot, expires_at), 32),
+        ("proposal.kind", offset_of!(ProposalSlot, kind), 40),
+        ("proposal.milestone", offset_of!(ProposalSlot, milestone), 41),
+        ("proposal.status", offset_of!(ProposalSlot, status), 42),
         ("milestone.amount", offset_of!(Milestone, amount), 0),
         ("milestone.remaining", offset_of!(Milestone, remaining), 8),
         ("milestone.deliver_by", offset_of!(Milestone, deliver_by), 16),
@@ -212,11 +214,12 @@ fn the_bytes_of_a_live_escrow_stand_where_the_layout_says() {
         deal.ok(deal.release(1, 400));
         deal.ok(deal.deliver(1));
         let expires_at = START + 1_000;
-        let split = Proposal::Split { milestone: 1, remaining: 1_600, to_seller: 7, expires_at };
+        let status = MilestoneStatus::Delivered;
+        let split = Proposal::Split { milestone: 1, status, remaining: 1_600, to_seller: 7, expires_at };
         deal.ok(deal.propose(Who::Seller, split));
         let data = deal.world.raw(&deal.escrow).data;
         let number = |offset: usize| u64::from_le_bytes(*data[offset..].first_chunk().expect("eight bytes"));
-        assert_eq!(data.len(), 8 + 592 + 8 + 2 * 40);
+        assert_eq!(data.len(), 8 + 608 + 8 + 2 * 40);
         assert_eq!(data[..8], ESCROW_DISCRIMINATOR);
         assert_eq!(data[8..40], deal.terms.buyer.to_bytes());
         assert_eq!(data[40..72], deal.terms.seller.to_bytes());
@@ -224,17 +227,17 @@ fn the_bytes_of_a_live_escrow_stand_where_the_layout_says() {
         // principal, released, refunded, fees, arbiter fees, due to buyer, seller, fee recipient, arbiter
         let ledger: Vec<u64> = (0..9).map(|index| number(8 + 400 + index * 8)).collect();
         assert_eq!(ledger, [3_000, 400, 0, 20, 0, 0, 380, 20, 0]);
-        assert_eq!(data[8 + 472..8 + 512], [0; 40]);
-        let proposal: Vec<u64> = (0..4).map(|index| number(8 + 512 + index * 8)).collect();
-        assert_eq!(proposal, [1_600, 7, 0, expires_at as u64]);
-        assert_eq!(data[8 + 544..8 + 552], [1, 1, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(number(8 + 552), deal.terms.fund_by as u64);
-        assert_eq!(number(8 + 560), START as u64);
+        assert_eq!(data[8 + 472..8 + 520], [0; 48]);
+        let proposal: Vec<u64> = (0..5).map(|index| number(8 + 520 + index * 8)).collect();
+        assert_eq!(proposal, [1_600, 7, 0, 0, expires_at as u64]);
+        assert_eq!(data[8 + 560..8 + 568], [1, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(number(8 + 592), deal.terms.fund_by as u64);
+        assert_eq!(number(8 + 600), START as u64);
         let (_, bump) = Pubkey::find_program_address(&[b"escrow", &data[8 + 288..8 + 320]], &escrow::ID);
-        assert_eq!(data[8 + 588..8 + 592], [2, 1, bump, 0]);
-        assert_eq!(data[600..608], [2, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(data[8 + 588..8 + 592], [2, 2, bump, 0]);
+        assert_eq!(data[616..624], [2, 0, 0, 0, 0, 0, 0, 0]);
         let deliver_by = deal.terms.milestones[0].deliver_by as u64;
-        let milestones: Vec<u64> = (0..10).map(|index| number(608 + index * 8)).collect();
+        let milestones: Vec<u64> = (0..10).map(|index| number(624 + index * 8)).collect();
         let three_days = 3 * 86_400u64;
         assert_eq!(
             milestones,

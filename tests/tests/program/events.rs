@@ -138,17 +138,15 @@ fn proposing_and_accepting_are_told() {
         deal.ok(deal.fund());
         let (escrow, reserved, expires_at) = (deal.escrow, [0; 7], deal.world.now() + DAY);
 
-        let deliver_by = deal.terms.milestones[2].deliver_by + 1;
-        let extension = deal.extension(2, deliver_by);
+        let replaces = deal.terms.milestones[2].deliver_by;
+        let deadline = replaces + 1;
+        let extension = deal.extension(2, deadline);
         let propose = deal.propose(Who::Seller, extension);
-        let slot = ProposalSlot { deliver_by, expires_at, kind: 2, milestone: 2, ..ProposalSlot::default() };
+        let slot = ProposalSlot { replaces, deadline, expires_at, kind: 2, milestone: 2, ..ProposalSlot::default() };
         assert_eq!(logged(&mut deal, propose), EscrowEvent::Proposed(Proposed { escrow, proposal: slot }));
         let accept = deal.accept(Who::Buyer, extension);
         let decided = Decided { milestone: 2, ..Decided::default() };
-        assert_eq!(
-            logged(&mut deal, accept),
-            EscrowEvent::Accepted(Accepted { escrow, decided, deadline: deliver_by })
-        );
+        assert_eq!(logged(&mut deal, accept), EscrowEvent::Accepted(Accepted { escrow, decided, deadline }));
 
         let split = deal.split(1, 1_200);
         let propose = deal.propose(Who::Buyer, split);

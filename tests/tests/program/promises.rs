@@ -241,7 +241,13 @@ fn a_ruling_a_default_and_a_settlement_that_race_at_the_deadline_have_one_winner
         let mut deal = Deal::funded(kind, &[AMOUNT], all_different);
         deal.deliver_and_dispute(0);
         let deadline = deal.milestone(0).deadline;
-        let split = Proposal::Split { milestone: 0, remaining: AMOUNT, to_seller: 7, expires_at: deadline + 1 };
+        let split = Proposal::Split {
+            milestone: 0,
+            status: MilestoneStatus::Pending,
+            remaining: AMOUNT,
+            to_seller: 7,
+            expires_at: deadline + 1,
+        };
         deal.ok(deal.propose(Who::Seller, split));
         for late in [false, true] {
             let mut deal = deal.fork();

@@ -87,8 +87,13 @@ fn a_proposal_fills_only_the_slot_of_its_proposer() {
 fn a_split_of_something_else_than_what_remains_is_refused() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], plain);
-        let split =
-            |remaining, to_seller| Proposal::Split { milestone: 0, remaining, to_seller, expires_at: START + DAY };
+        let split = |remaining, to_seller| Proposal::Split {
+            milestone: 0,
+            status: MilestoneStatus::Pending,
+            remaining,
+            to_seller,
+            expires_at: START + DAY,
+        };
         for remaining in [0, 999, 1_001, u64::MAX] {
             deal.refused(deal.propose(Who::Buyer, split(remaining, 0)), RemainingMismatch);
         }
@@ -269,12 +274,42 @@ fn a_proposal_that_was_replaced_between_reading_and_accepting_is_refused() {
         for (proposer, acceptor, _) in BOTH_WAYS {
             let mut deal = Deal::funded(kind, &[1_000, 1_000], plain);
             let expires_at = START + DAY;
-            let read = Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 400, expires_at };
+            let read = Proposal::Split {
+                milestone: 0,
+                status: MilestoneStatus::Pending,
+                remaining: 1_000,
+                to_seller: 400,
+                expires_at,
+            };
             let replacements = [
-                Proposal::Split { milestone: 1, remaining: 1_000, to_seller: 400, expires_at },
-                Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 401, expires_at },
-                Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 400, expires_at: expires_at + 1 },
-                Proposal::Extension { milestone: 0, deliver_by: START + 20 * DAY, expires_at },
+                Proposal::Split {
+                    milestone: 1,
+                    status: MilestoneStatus::Pending,
+                    remaining: 1_000,
+                    to_seller: 400,
+                    expires_at,
+                },
+                Proposal::Split {
+                    milestone: 0,
+                    status: MilestoneStatus::Pending,
+                    remaining: 1_000,
+                    to_seller: 401,
+                    expires_at,
+                },
+                Proposal::Split {
+                    milestone: 0,
+                    status: MilestoneStatus::Pending,
+                    remaining: 1_000,
+                    to_seller: 400,
+                    expires_at: expires_at + 1,
+                },
+                Proposal::Extension {
+                    milestone: 0,
+                    status: MilestoneStatus::Pending,
+                    replaces: START + 10 * DAY,
+                    deadline: START + 20 * DAY,
+                    expires_at,
+                },
             ];
             for replacement in replacements {
                 case(format_args!("{kind:?}, {proposer:?}, {replacement:?}"));
@@ -286,7 +321,13 @@ fn a_proposal_that_was_replaced_between_reading_and_accepting_is_refused() {
             }
             // What differs in the amount that must remain.
             deal.ok(deal.propose(proposer, read));
-            let wrong = Proposal::Split { milestone: 0, remaining: 999, to_seller: 400, expires_at };
+            let wrong = Proposal::Split {
+                milestone: 0,
+                status: MilestoneStatus::Pending,
+                remaining: 999,
+                to_seller: 400,
+                expires_at,
+            };
             deal.refused(deal.accept(acceptor, wrong), ProposalMismatch);
         }
     }
@@ -318,8 +359,20 @@ fn a_proposal_is_accepted_strictly_before_it_expires() {
             let deal = Deal::funded(kind, &[1_000], plain);
             let expires_at = START + 500;
             let proposals = [
-                Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 400, expires_at },
-                Proposal::Extension { milestone: 0, deliver_by: START + 20 * DAY, expires_at },
+                Proposal::Split {
+                    milestone: 0,
+                    status: MilestoneStatus::Pending,
+                    remaining: 1_000,
+                    to_seller: 400,
+                    expires_at,
+                },
+                Proposal::Extension {
+                    milestone: 0,
+                    status: MilestoneStatus::Pending,
+                    replaces: START + 10 * DAY,
+                    deadline: START + 20 * DAY,
+                    expires_at,
+                },
             ];
             for proposal in proposals {
                 for (at, accepted) in [(expires_at - 1, true), (expires_at, false), (expires_at + 1, false)] {
@@ -342,8 +395,20 @@ fn a_proposals_expiry_lies_ahead_at_most_two_years() {
     for kind in KINDS {
         let deal = Deal::funded(kind, &[1_000], plain);
         let proposals: [fn(i64) -> Proposal; 2] = [
-            |expires_at| Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 400, expires_at },
-            |expires_at| Proposal::Extension { milestone: 0, deliver_by: START + 20 * DAY, expires_at },
+            |expires_at| Proposal::Split {
+                milestone: 0,
+                status: MilestoneStatus::Pending,
+                remaining: 1_000,
+                to_seller: 400,
+                expires_at,
+            },
+            |expires_at| Proposal::Extension {
+                milestone: 0,
+                status: MilestoneStatus::Pending,
+                replaces: START + 10 * DAY,
+                deadline: START + 20 * DAY,
+                expires_at,
+            },
         ];
         for proposal in proposals {
             let mut deal = deal.fork();

@@ -404,16 +404,24 @@ impl Deal {
 
     // Shortcuts --------------------------------------------------------------------------------------------------------
 
-    /// A split of all that remains of `milestone`, open for a day.
+    /// A split of all that remains of `milestone` in its present status, open for a day.
     pub fn split(&self, milestone: u8, to_seller: u64) -> Proposal {
-        let remaining =
-            self.account().milestones.get(usize::from(milestone)).map_or(0, |milestone| milestone.remaining);
-        Proposal::Split { milestone, remaining, to_seller, expires_at: self.world.now() + DAY }
+        let (status, remaining, _) = self.present(milestone);
+        Proposal::Split { milestone, status, remaining, to_seller, expires_at: self.world.now() + DAY }
     }
 
-    /// An extension of `milestone`, open for a day.
-    pub fn extension(&self, milestone: u8, deliver_by: i64) -> Proposal {
-        Proposal::Extension { milestone, deliver_by, expires_at: self.world.now() + DAY }
+    /// An extension of the present deadline of `milestone`, open for a day.
+    pub fn extension(&self, milestone: u8, deadline: i64) -> Proposal {
+        let (status, _, replaces) = self.present(milestone);
+        Proposal::Extension { milestone, status, replaces, deadline, expires_at: self.world.now() + DAY }
+    }
+
+    /// Status, remaining amount and deadline of a milestone; something else where there is none.
+    fn present(&self, milestone: u8) -> (MilestoneStatus, u64, i64) {
+        match self.account().milestone(milestone) {
+            Ok(found) => (found.status().expect("a status"), found.remaining, found.deadline),
+            Err(_) => (MilestoneStatus::Pending, 0, 0),
+        }
     }
 
     #[track_caller]

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use escrow_client::{EscrowAccount, Proposal, Recipient, Terms, address, instruction};
+use escrow_client::{EscrowAccount, MilestoneStatus, Proposal, Recipient, Terms, address, instruction};
 use escrow_tests::{DAY, Kind, Refusal, TOKEN_2022, World, keypair};
 use solana_account::Account;
 use solana_instruction::{Instruction, error::InstructionError};
@@ -457,7 +457,8 @@ impl Deal {
     #[track_caller]
     pub fn settle(&mut self, milestone: u8, to_seller: u64) {
         let remaining = self.world.milestone(&self.escrow, usize::from(milestone)).remaining;
-        let proposal = Proposal::Split { milestone, remaining, to_seller, expires_at: self.world.now() + DAY };
+        let (status, expires_at) = (MilestoneStatus::Pending, self.world.now() + DAY);
+        let proposal = Proposal::Split { milestone, status, remaining, to_seller, expires_at };
         self.ok(instruction::propose(self.escrow, self.key(Who::Seller), proposal), &[Who::Seller]);
         self.ok(instruction::accept(self.escrow, self.key(Who::Buyer), proposal), &[Who::Buyer]);
     }

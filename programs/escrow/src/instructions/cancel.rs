@@ -54,7 +54,7 @@ impl Cancel {
                 0
             }
             EscrowStatus::Funded => {
-                escrow.check_cancel_funded(canceller.address(), now)?;
+                escrow.check_cancel_funded(escrow.as_slice(), canceller.address(), now)?;
                 let mut refunded = 0u64;
                 for milestone in (0u8..).take(escrow.len()) {
                     let Moved { buyer, .. } = decide(escrow, milestone, |escrow, milestone| escrow.cancel(milestone))?;

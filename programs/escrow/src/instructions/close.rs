@@ -73,7 +73,7 @@ pub(super) fn close_accounts(
         let token_program = token_program.address();
         require!(address_eq(token_program, &escrow.token_program), EscrowError::TokenProgramMismatch);
         require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
-        let seeds = EscrowSeeds::from(&**escrow);
+        let seeds = EscrowSeeds::of(escrow);
         surplus = TokenAccount::read(vault.account(), token_program)?.amount;
         if surplus != 0 {
             let (Some(mint), Some(buyer_token)) = (mint, buyer_token) else {

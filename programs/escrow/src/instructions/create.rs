@@ -2,7 +2,7 @@
 
 use anchor_lang::{AccountInitialize, address_eq, create_account_signed, find_and_verify_program_address, prelude::*};
 
-use super::{EscrowAccount, now};
+use super::{EscrowSlab, now};
 use crate::{
     ESCROW_SEED, VAULT_SEED,
     error::EscrowError,
@@ -43,10 +43,10 @@ impl Create {
             .map_err(|_| EscrowError::AddressMismatch)?;
         require!(!escrow.owned_by(&crate::ID), EscrowError::AlreadyCreated);
         let capacity = u32::try_from(terms.milestones.len()).map_err(|_| EscrowError::MilestoneCount)?;
-        let mut account = EscrowAccount::create_and_initialize(
+        let mut account = EscrowSlab::create_and_initialize(
             rent_payer.account(),
             escrow.account(),
-            EscrowAccount::try_space_for(capacity)?,
+            EscrowSlab::try_space_for(capacity)?,
             &crate::ID,
             &(),
             Some(&[ESCROW_SEED, &terms_hash, &[bump]]),
@@ -59,7 +59,8 @@ impl Create {
             (Some(vault), Some(mint), Some(token_program)) if !terms.is_sol() => {
                 let token_program = token_program.address();
                 require!(address_eq(token_program, &terms.token_program), EscrowError::TokenProgramMismatch);
-                token::read_mint(mint.account(), &terms.mint, token_program)?.check_accepted(terms.accepted_risks)?;
+                require!(address_eq(mint.address(), &terms.mint), EscrowError::MintMismatch);
+                token::read_mint(mint.account(), token_program)?.check_accepted(terms.accepted_risks)?;
                 let seeds: &[&[u8]] = &[VAULT_SEED, escrow.address().as_array()];
                 let bump = find_and_verify_program_address(seeds, &crate::ID, vault.address())
                     .map_err(|_| EscrowError::VaultMismatch)?;

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::error::EscrowError;
 
-/// The layout of the account that this program writes.
+/// The layout of the account that this program writes, and the rules that its money is under. An account of another
+/// version is refused when it is loaded.
 #[constant]
-pub const LAYOUT_VERSION: u8 = 1;
+pub const LAYOUT_VERSION: u8 = 2;
 
 /// Where an escrow stands. A closed one has no account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +92,6 @@ pub struct Escrow {
     pub buyer_proposal: ProposalSlot,
     /// The seller's open proposal.
     pub seller_proposal: ProposalSlot,
-    /// Term: unix seconds; funded strictly before it.
-    pub fund_by: i64,
-    /// When the principal was paid in, in unix seconds; 0 before.
-    pub funded_at: i64,
     /// Term: seconds after funding in which the buyer may cancel.
     pub cooling_off: u32,
     /// Term: seconds that a dispute may stay open.
@@ -113,17 +110,26 @@ pub struct Escrow {
     pub unruled_bps: u16,
     /// 1 created, 2 funded: an [`EscrowStatus`].
     pub status: u8,
-    /// [`LAYOUT_VERSION`].
+    /// [`LAYOUT_VERSION`], at [`VERSION_OFFSET`].
     pub version: u8,
     /// The bump of this account's address.
     pub bump: u8,
     /// Zero.
     pub reserved: u8,
+    /// Term: unix seconds; funded strictly before it.
+    pub fund_by: i64,
+    /// When the principal was paid in, in unix seconds; 0 before.
+    pub funded_at: i64,
 }
 
 /// The bytes of the header in the account, without the discriminator.
-pub const HEADER_SIZE: usize = 592;
+pub const HEADER_SIZE: usize = 608;
 const _: () = assert!(core::mem::size_of::<Escrow>() == HEADER_SIZE);
+
+/// Where the version stands in the account's data, behind the discriminator and 589 bytes: in every layout that a version
+/// of this program wrote, so that each can tell the others' accounts from its own. Never to be changed.
+pub const VERSION_OFFSET: usize = 8 + 589;
+const _: () = assert!(8 + core::mem::offset_of!(Escrow, version) == VERSION_OFFSET);
 
 impl Escrow {
     // Terms --------------------------------------------------------------------------------------------------------
@@ -154,8 +160,6 @@ impl Escrow {
             ledger: Ledger { principal: terms.principal()?, ..Ledger::default() },
             buyer_proposal: ProposalSlot::default(),
             seller_proposal: ProposalSlot::default(),
-            fund_by: terms.fund_by,
-            funded_at: 0,
             cooling_off: terms.cooling_off,
             ruling_window: terms.ruling_window,
             accepted_risks: terms.accepted_risks,
@@ -168,6 +172,8 @@ impl Escrow {
             version: LAYOUT_VERSION,
             bump,
             reserved: 0,
+            fund_by: terms.fund_by,
+            funded_at: 0,
         };
         Ok(())
     }
@@ -212,6 +218,11 @@ impl Escrow {
         !is_named(&self.mint)
     }
 
+    /// Whether a secret can claim the milestone.
+    pub fn is_hashlocked(&self) -> bool {
+        is_named(&Address::new_from_array(self.hashlock))
+    }
+
     /// Who delivers: the attester where one is named, else the seller.
     pub fn deliverer(&self) -> &Address {
         if is_named(&self.attester) { &self.attester } else { &self.seller }
@@ -245,30 +256,31 @@ impl Escrow {
 
     // Funding and cancelling ---------------------------------------------------------------------------------------
 
-    /// The principal is paid in.
-    pub fn fund(&mut self, milestones: &[Milestone], now: i64) -> Result<()> {
-        ensure(self.status()? == EscrowStatus::Created, EscrowError::AlreadyFunded)?;
+    /// The principal is paid in. Returns the end of the cooling-off period.
+    pub fn fund(&mut self, milestones: &[Milestone], now: i64) -> Result<i64> {
+        self.check_status(EscrowStatus::Created, EscrowError::AlreadyFunded)?;
         ensure(now < self.fund_by, EscrowError::FundByPassed)?;
-        self.funded_at = now;
-        let end = self.cooling_off_end()?;
+        let end = after(now, self.cooling_off)?;
         ensure(milestones.iter().all(|milestone| end < milestone.deliver_by), EscrowError::CoolingOffTooLong)?;
+        self.funded_at = now;
         self.status = EscrowStatus::Funded.byte();
-        Ok(())
+        Ok(end)
     }
 
     /// Whether `canceller` may give up this escrow before it is funded.
     pub fn check_cancel_unfunded(&self, canceller: &Address, now: i64) -> Result<()> {
-        ensure(self.status()? == EscrowStatus::Created, EscrowError::AlreadyFunded)?;
+        self.check_status(EscrowStatus::Created, EscrowError::AlreadyFunded)?;
         let named = [&self.buyer, &self.seller, &self.rent_payer];
         let may_cancel = now >= self.fund_by || named.into_iter().any(|address| address_eq(address, canceller));
         ensure(may_cancel, EscrowError::NotCanceller)
     }
 
     /// Whether `canceller` may take back the whole remaining principal at `now`.
-    pub fn check_cancel_funded(&self, canceller: &Address, now: i64) -> Result<()> {
+    pub fn check_cancel_funded(&self, milestones: &[Milestone], canceller: &Address, now: i64) -> Result<()> {
         self.check_funded()?;
         ensure(address_eq(canceller, &self.buyer), EscrowError::NotBuyer)?;
-        ensure(now < self.cooling_off_end()?, EscrowError::CoolingOffOver)
+        ensure(now < self.cooling_off_end()?, EscrowError::CoolingOffOver)?;
+        ensure(!milestones.iter().all(Milestone::is_settled), EscrowError::NothingToCancel)
     }
 
     /// Cancelling refunds every milestone; settled ones have nothing left.
@@ -280,19 +292,30 @@ impl Escrow {
 
     // Decisions ----------------------------------------------------------------------------------------------------
 
-    /// Pending → Delivered. Only the [`deliverer`](Self::deliverer) may.
+    /// Pending → Delivered. Only the [`deliverer`](Self::deliverer) may, and with a hash-lock only where an attester is
+    /// named: without one the secret is the delivery, and dead from deliver_by on. Else a seller without the secret could
+    /// prolong the deal by delivering in the last second.
     pub fn deliver(&self, milestone: &mut Milestone, now: i64) -> Result<()> {
-        self.check_deliverable(milestone, now)?;
-        milestone.enter(MilestoneStatus::Delivered, after(now, milestone.review_window)?);
+        self.check_funded()?;
+        milestone.check_status(MilestoneStatus::Pending, EscrowError::NotPending)?;
+        ensure(!self.is_hashlocked() || is_named(&self.attester), EscrowError::SecretDelivers)?;
+        self.check_cooled_off(now)?;
+        milestone.check_before_deadline(now)?;
+        let deadline = self.next_deadline(milestone, after(now, milestone.review_window)?);
+        milestone.enter(MilestoneStatus::Delivered, deadline);
         Ok(())
     }
 
-    /// Pending → Settled, all that remains to the seller. Anyone who holds the secret may.
+    /// Unsettled → Settled, all that remains to the seller. Anyone who holds the secret may, in every status and before
+    /// its deadline: a secret that was revealed pays.
     pub fn claim(&mut self, milestone: &mut Milestone, secret: &[u8; 32], now: i64) -> Result<Moved> {
-        // Compared like an address: by words, not bytes.
+        ensure(self.is_hashlocked(), EscrowError::NoHashlock)?;
+        self.check_funded()?;
+        milestone.check_unsettled()?;
+        self.check_cooled_off(now)?;
+        milestone.check_before_deadline(now)?;
+        // Compared like addresses: by words, not bytes.
         let hashlock = Address::new_from_array(self.hashlock);
-        ensure(is_named(&hashlock), EscrowError::NoHashlock)?;
-        self.check_deliverable(milestone, now)?;
         ensure(address_eq(&sha256(secret).into(), &hashlock), EscrowError::SecretMismatch)?;
         let remaining = milestone.take_all()?;
         self.ledger.release(remaining, self.fee_bps)
@@ -316,7 +339,8 @@ impl Escrow {
         self.check_funded()?;
         milestone.check_status(MilestoneStatus::Delivered, EscrowError::NotDelivered)?;
         milestone.check_before_deadline(now)?;
-        milestone.enter(MilestoneStatus::Disputed, after(now, self.ruling_window)?);
+        let deadline = self.next_deadline(milestone, after(now, self.ruling_window)?);
+        milestone.enter(MilestoneStatus::Disputed, deadline);
         Ok(())
     }
 
@@ -326,11 +350,11 @@ impl Escrow {
         milestone.check_status(MilestoneStatus::Disputed, EscrowError::NotDisputed)?;
         milestone.check_before_deadline(now)?;
         let remaining = milestone.take_all()?;
-        let fee = share(remaining, self.arbiter_fee_bps)?;
-        self.ledger.pay_arbiter(fee)?;
-        let rest = remaining.checked_sub(fee).ok_or(EscrowError::Overflow)?;
-        let to_seller = share(rest, seller_bps)?;
-        Ok(Moved { arbiter: fee, ..self.ledger.divide(rest, to_seller, self.fee_bps)? })
+        let arbiter = share(remaining, self.arbiter_fee_bps)?;
+        self.ledger.pay_arbiter(arbiter)?;
+        let rest = remaining.checked_sub(arbiter).ok_or(EscrowError::Overflow)?;
+        let decided = self.ledger.divide(rest, share(rest, seller_bps)?, self.fee_bps)?;
+        Ok(Moved { arbiter, ..decided })
     }
 
     /// From the deadline on, the agreed default for the milestone's status. Anyone may.
@@ -369,19 +393,19 @@ impl Escrow {
     pub fn accept(&mut self, by: Party, proposal: Proposal, milestone: &mut Milestone, now: i64) -> Result<Moved> {
         self.check_funded()?;
         let proposer = by.other();
-        let slot = *self.slot(proposer);
+        let slot = self.slot_mut(proposer);
         ensure(slot.kind != 0, EscrowError::ProposalMissing)?;
-        ensure(slot == ProposalSlot::from(proposal), EscrowError::ProposalMismatch)?;
-        proposal.check_open(now)?;
+        ensure(*slot == ProposalSlot::from(proposal), EscrowError::ProposalMismatch)?;
+        ensure(now < slot.expires_at, EscrowError::ProposalExpired)?;
+        *slot = ProposalSlot::default();
         proposal.check(milestone, now)?;
-        *self.slot_mut(proposer) = ProposalSlot::default();
         match proposal {
             Proposal::Split { to_seller, .. } => {
                 let remaining = milestone.take_all()?;
                 self.ledger.divide(remaining, to_seller, self.fee_bps)
             }
-            Proposal::Extension { deliver_by, .. } => {
-                milestone.enter(MilestoneStatus::Pending, deliver_by);
+            Proposal::Extension { deadline, .. } => {
+                milestone.deadline = deadline;
                 Ok(Moved::default())
             }
             Proposal::Withdrawn => Err(EscrowError::ProposalMissing),
@@ -436,14 +460,25 @@ impl Escrow {
     // Shared -------------------------------------------------------------------------------------------------------
 
     fn check_funded(&self) -> Result<()> {
-        ensure(self.status()? == EscrowStatus::Funded, EscrowError::NotFunded)
+        self.check_status(EscrowStatus::Funded, EscrowError::NotFunded)
     }
 
-    fn check_deliverable(&self, milestone: &Milestone, now: i64) -> Result<()> {
-        self.check_funded()?;
-        milestone.check_status(MilestoneStatus::Pending, EscrowError::NotPending)?;
-        ensure(now >= self.cooling_off_end()?, EscrowError::CoolingOff)?;
-        milestone.check_before_deadline(now)
+    fn check_status(&self, status: EscrowStatus, otherwise: EscrowError) -> Result<()> {
+        if self.status == status.byte() {
+            return Ok(());
+        }
+        core::hint::cold_path();
+        self.status().and(Err(otherwise))
+    }
+
+    fn check_cooled_off(&self, now: i64) -> Result<()> {
+        ensure(now >= self.cooling_off_end()?, EscrowError::CoolingOff)
+    }
+
+    /// The deadline of the milestone's next status, which by itself would be `own`. With a hash-lock it never comes
+    /// nearer: a claim under way would be too late.
+    fn next_deadline(&self, milestone: &Milestone, own: i64) -> i64 {
+        if self.is_hashlocked() { own.max(milestone.deadline) } else { own }
     }
 
     fn take(&self, milestone: &mut Milestone, amount: u64, expected_remaining: u64) -> Result<()> {

@@ -7,7 +7,10 @@ use super::{MilestoneTerms, Result, ensure};
 use crate::error::EscrowError;
 
 /// Where a milestone of a funded escrow stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, IdlType, SchemaRead, SchemaWrite, borsh::BorshSerialize, borsh::BorshDeserialize,
+)]
+#[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum MilestoneStatus {
     /// Waits for the delivery. The deadline is deliver_by.
@@ -26,6 +29,20 @@ impl MilestoneStatus {
         #[expect(clippy::as_conversions, reason = "the discriminants are bytes")]
         {
             self as u8
+        }
+    }
+}
+
+impl TryFrom<u8> for MilestoneStatus {
+    type Error = EscrowError;
+
+    fn try_from(byte: u8) -> Result<Self> {
+        match byte {
+            0 => Ok(Self::Pending),
+            1 => Ok(Self::Delivered),
+            2 => Ok(Self::Disputed),
+            3 => Ok(Self::Settled),
+            _ => Err(EscrowError::Corrupt),
         }
     }
 }
@@ -58,13 +75,7 @@ const _: () = assert!(core::mem::size_of::<Milestone>() == MILESTONE_SIZE);
 impl Milestone {
     /// Where the milestone stands.
     pub fn status(&self) -> Result<MilestoneStatus> {
-        match self.status {
-            0 => Ok(MilestoneStatus::Pending),
-            1 => Ok(MilestoneStatus::Delivered),
-            2 => Ok(MilestoneStatus::Disputed),
-            3 => Ok(MilestoneStatus::Settled),
-            _ => Err(EscrowError::Corrupt),
-        }
+        self.status.try_into()
     }
 
     /// Whether nothing remains to decide.

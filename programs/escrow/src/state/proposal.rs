@@ -17,6 +17,8 @@ pub enum Proposal {
     Split {
         /// Index of the milestone.
         milestone: u8,
+        /// The status that the milestone must have when this is accepted.
+        status: MilestoneStatus,
         /// What must remain of the milestone when this is accepted.
         remaining: u64,
         /// The part of `remaining` for the seller, before the fee.
@@ -24,12 +26,17 @@ pub enum Proposal {
         /// From this unix second on it cannot be accepted.
         expires_at: i64,
     },
-    /// Gives the seller of a pending milestone more time.
+    /// Moves a milestone's present deadline to a later one: more time to deliver, to review or to rule.
     Extension {
         /// Index of the milestone.
         milestone: u8,
-        /// The new deadline for delivery, in unix seconds, later than the present one.
-        deliver_by: i64,
+        /// The status that the milestone must have when this is accepted: it tells which deadline is meant.
+        status: MilestoneStatus,
+        /// The deadline that is replaced, in unix seconds: the milestone's present one when this is accepted, which
+        /// is before it.
+        replaces: i64,
+        /// The new deadline, in unix seconds, later than the present one.
+        deadline: i64,
         /// From this unix second on it cannot be accepted.
         expires_at: i64,
     },
@@ -43,27 +50,33 @@ pub struct ProposalSlot {
     pub remaining: u64,
     /// Split: the part of `remaining` for the seller.
     pub to_seller: u64,
+    /// Extension: the deadline that is replaced, in unix seconds.
+    pub replaces: i64,
     /// Extension: the new deadline, in unix seconds.
-    pub deliver_by: i64,
+    pub deadline: i64,
     /// From this unix second on it cannot be accepted.
     pub expires_at: i64,
     /// 0 empty, 1 split, 2 extension.
     pub kind: u8,
     /// Index of the milestone.
     pub milestone: u8,
+    /// The status that the milestone must have: a [`MilestoneStatus`].
+    pub status: u8,
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
 }
 
 impl From<Proposal> for ProposalSlot {
     fn from(proposal: Proposal) -> Self {
         match proposal {
             Proposal::Withdrawn => Self::default(),
-            Proposal::Split { milestone, remaining, to_seller, expires_at } => {
-                Self { kind: 1, milestone, remaining, to_seller, expires_at, ..Self::default() }
+            Proposal::Split { milestone, status, remaining, to_seller, expires_at } => {
+                let status = status.byte();
+                Self { kind: 1, milestone, status, remaining, to_seller, expires_at, ..Self::default() }
             }
-            Proposal::Extension { milestone, deliver_by, expires_at } => {
-                Self { kind: 2, milestone, deliver_by, expires_at, ..Self::default() }
+            Proposal::Extension { milestone, status, replaces, deadline, expires_at } => {
+                let status = status.byte();
+                Self { kind: 2, milestone, status, replaces, deadline, expires_at, ..Self::default() }
             }
         }
     }
@@ -72,11 +85,14 @@ impl From<Proposal> for ProposalSlot {
 impl ProposalSlot {
     /// The proposal in the slot.
     pub fn proposal(&self) -> Result<Proposal> {
-        let Self { remaining, to_seller, deliver_by, expires_at, kind, milestone, reserved: _ } = *self;
+        let Self { remaining, to_seller, replaces, deadline, expires_at, kind, milestone, status, reserved: _ } = *self;
+        if kind == 0 {
+            return Ok(Proposal::Withdrawn);
+        }
+        let status = MilestoneStatus::try_from(status)?;
         match kind {
-            0 => Ok(Proposal::Withdrawn),
-            1 => Ok(Proposal::Split { milestone, remaining, to_seller, expires_at }),
-            2 => Ok(Proposal::Extension { milestone, deliver_by, expires_at }),
+            1 => Ok(Proposal::Split { milestone, status, remaining, to_seller, expires_at }),
+            2 => Ok(Proposal::Extension { milestone, status, replaces, deadline, expires_at }),
             _ => Err(EscrowError::Corrupt),
         }
     }
@@ -96,16 +112,19 @@ impl Proposal {
     pub(crate) fn check(&self, milestone: &Milestone, now: i64) -> Result<()> {
         match *self {
             Self::Withdrawn => Err(EscrowError::ProposalMissing),
-            Self::Split { remaining, to_seller, .. } => {
+            Self::Split { status, remaining, to_seller, .. } => {
                 milestone.check_unsettled()?;
+                milestone.check_status(status, EscrowError::StatusMismatch)?;
                 milestone.check_remaining(remaining)?;
-                ensure(to_seller <= remaining, EscrowError::AmountTooHigh)?;
-                Ok(())
+                ensure(to_seller <= remaining, EscrowError::AmountTooHigh)
             }
-            Self::Extension { deliver_by, .. } => {
-                milestone.check_status(MilestoneStatus::Pending, EscrowError::NotPending)?;
+            Self::Extension { status, replaces, deadline, .. } => {
+                milestone.check_unsettled()?;
+                milestone.check_status(status, EscrowError::StatusMismatch)?;
+                ensure(milestone.deadline == replaces, EscrowError::DeadlineMismatch)?;
+                // From the deadline on the default may be applied: an extension then would race with it.
                 milestone.check_before_deadline(now)?;
-                let later = if deliver_by > milestone.deadline { deliver_by } else { now };
+                let later = if deadline > replaces { deadline } else { now };
                 check_ahead(later, now, EscrowError::ExtensionNotLater, EscrowError::ExtensionNotLater)
             }
         }
@@ -117,14 +136,5 @@ impl Proposal {
             return Ok(());
         };
         check_ahead(expires_at, now, EscrowError::ProposalExpiry, EscrowError::ProposalExpiry)
-    }
-
-    /// Whether it can still be accepted at `now`.
-    pub(crate) fn check_open(&self, now: i64) -> Result<()> {
-        match *self {
-            Self::Withdrawn => Err(EscrowError::ProposalMissing),
-            Self::Split { expires_at, .. } | Self::Extension { expires_at, .. } if now < expires_at => Ok(()),
-            _ => Err(EscrowError::ProposalExpired),
-        }
     }
 }

@@ -14,9 +14,10 @@ pub const MAX_MILESTONES: usize = 8;
 #[constant]
 pub const MAX_FEE_BPS: u16 = 1_000;
 
-/// Stands before the terms when they are hashed, so that the hash of terms is never the hash of anything else.
+/// Stands before the terms when they are hashed, so that the hash of terms is never the hash of anything else. Its number
+/// is that of [`LAYOUT_VERSION`](super::LAYOUT_VERSION): the same terms under other rules are another deal.
 #[constant]
-pub const TERMS_HASH_PREFIX: &[u8] = b"escrow:terms:v1";
+pub const TERMS_HASH_PREFIX: &[u8] = b"escrow:terms:v2";
 
 /// The bytes of encoded terms without their milestones.
 pub const TERMS_BASE_SIZE: usize = 336;
