@@ -92,13 +92,21 @@ impl TokenAccounts {
         }
         let [account, vault, mint, token_program] =
             *behind.first_chunk::<4>().ok_or(EscrowError::TokenAccountsMissing)?;
-        if !address_eq(token_program.address(), &escrow.token_program) {
-            require!(!behind.iter().any(is_absent), EscrowError::TokenAccountsMissing);
-            return Err(EscrowError::TokenProgramMismatch.into());
+        let wrong: Option<Error> = if !address_eq(token_program.address(), &escrow.token_program) {
+            Some(EscrowError::TokenProgramMismatch.into())
+        } else if !address_eq(vault.address(), &escrow.vault) {
+            Some(EscrowError::VaultMismatch.into())
+        } else if !address_eq(mint.address(), &escrow.mint) {
+            Some(EscrowError::MintMismatch.into())
+        } else if !(account.is_writable() && vault.is_writable()) {
+            Some(ErrorCode::ConstraintMut.into())
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            let is_missing = behind.iter().any(is_absent);
+            return Err(if is_missing { EscrowError::TokenAccountsMissing.into() } else { wrong });
         }
-        require!(address_eq(vault.address(), &escrow.vault), EscrowError::VaultMismatch);
-        require!(address_eq(mint.address(), &escrow.mint), EscrowError::MintMismatch);
-        require!(account.is_writable() && vault.is_writable(), ConstraintMut);
         Ok(Some(Self { account, vault, mint, token_program }))
     }
 }
