@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{bail, ensure};
 use escrow_client::{
-    EscrowAccount, EscrowError, Proposal, Recipient, Terms, address,
+    EscrowAccount, EscrowError, MilestoneStatus, Proposal, Recipient, Terms, address,
     escrow::state::{MilestoneTerms, Party},
     instruction, terms,
 };
@@ -120,9 +120,11 @@ enum Status {
     Nothing,
     Created,
     Pending,
-    Extended,
+    PendingLonger,
     Delivered,
+    DeliveredLonger,
     Disputed,
+    DisputedLonger,
     Settled,
     Withdrawn,
 }
@@ -130,16 +132,29 @@ enum Status {
 use Status::*;
 
 impl Status {
-    const ALL: [Self; 8] = [Nothing, Created, Pending, Extended, Delivered, Disputed, Settled, Withdrawn];
+    const ALL: [Self; 10] = [
+        Nothing,
+        Created,
+        Pending,
+        PendingLonger,
+        Delivered,
+        DeliveredLonger,
+        Disputed,
+        DisputedLonger,
+        Settled,
+        Withdrawn,
+    ];
 
     const fn title(self) -> &'static str {
         match self {
             Nothing => "Nothing created",
             Created => "Created",
             Pending => "Funded, the milestone pending",
-            Extended => "Funded, the milestone pending with an extended deadline",
+            PendingLonger => "Funded, the milestone pending, its deadline extended",
             Delivered => "Funded, the milestone delivered",
+            DeliveredLonger => "Funded, the milestone delivered, its deadline extended",
             Disputed => "Funded, the milestone disputed",
+            DisputedLonger => "Funded, the milestone disputed, its deadline extended",
             Settled => "Funded, the milestone settled, not all withdrawn",
             Withdrawn => "Funded, the milestone settled, all withdrawn",
         }
@@ -149,21 +164,49 @@ impl Status {
         !matches!(self, Nothing | Created)
     }
 
+    const fn is_extended(self) -> bool {
+        matches!(self, PendingLonger | DeliveredLonger | DisputedLonger)
+    }
+
+    /// Whether the escrow can come to stand here: by a hash-lock without an attester nothing is ever delivered.
+    const fn is_reachable(self, agreed: Agreed) -> bool {
+        let delivered = matches!(self, Delivered | DeliveredLonger | Disputed | DisputedLonger);
+        !(delivered && agreed.hashlock && !agreed.attester)
+    }
+
+    /// The milestone's status in the interface.
+    const fn of_milestone(self) -> MilestoneStatus {
+        match self {
+            Nothing | Created | Pending | PendingLonger => MilestoneStatus::Pending,
+            Delivered | DeliveredLonger => MilestoneStatus::Delivered,
+            Disputed | DisputedLonger => MilestoneStatus::Disputed,
+            Settled | Withdrawn => MilestoneStatus::Settled,
+        }
+    }
+
     /// When the milestone came into this status, in seconds after the start.
     const fn since(self, agreed: Agreed) -> i64 {
         match self {
-            Nothing | Created | Pending | Extended | Settled | Withdrawn => 0,
-            Delivered => agreed.cooling_off() + 50,
-            Disputed => agreed.cooling_off() + 60,
+            Nothing | Created | Pending | PendingLonger | Settled | Withdrawn => 0,
+            Delivered | DeliveredLonger => agreed.cooling_off() + 50,
+            Disputed | DisputedLonger => agreed.cooling_off() + 60,
         }
     }
 
     /// The one deadline of the milestone, in seconds after the start.
     const fn deadline(self, agreed: Agreed) -> i64 {
         match self {
-            Nothing | Created | Pending | Settled | Withdrawn => DELIVER_BY,
-            Extended => EXTENDED,
-            Delivered | Disputed => self.since(agreed) + WINDOW as i64,
+            PendingLonger | DeliveredLonger | DisputedLonger => EXTENDED,
+            _ => self.agreed_deadline(agreed),
+        }
+    }
+
+    /// The deadline without an extension. With a hash-lock a delivery and a dispute bring it no nearer.
+    const fn agreed_deadline(self, agreed: Agreed) -> i64 {
+        match self.of_milestone() {
+            MilestoneStatus::Pending | MilestoneStatus::Settled => DELIVER_BY,
+            _ if agreed.hashlock => DELIVER_BY,
+            _ => self.since(agreed) + WINDOW as i64,
         }
     }
 
@@ -185,16 +228,22 @@ impl Status {
         let cooled = [("cooling-off end", cooling_off), ("between", cooling_off + 400)];
         let around_fund_by = [("fund_by − 1", fund_by - 1), ("fund_by", fund_by)];
         let around_deadline = [("deadline − 1", deadline - 1), ("deadline", deadline), ("deadline + 1", deadline + 1)];
-        let old = [("old deadline − 1", DELIVER_BY - 1), ("old deadline", DELIVER_BY)];
+        let old_deadline = self.agreed_deadline(agreed);
+        let old = [("old deadline − 1", old_deadline - 1), ("old deadline", old_deadline)];
         let begun = [("this very second", self.since(agreed)), ("between", self.since(agreed) + 100)];
         match self {
             Nothing | Created if agreed.late_funding => late_funding.to_vec(),
             Nothing | Created => funding.to_vec(),
             // The deadline before fund_by, and now the other way round.
-            Pending | Extended | Delivered | Disputed if agreed.late_funding => around_deadline.to_vec(),
+            Pending | PendingLonger | Delivered | DeliveredLonger | Disputed | DisputedLonger
+                if agreed.late_funding =>
+            {
+                around_deadline.to_vec()
+            }
             Pending => [cooling, &cooled, &around_fund_by, &around_deadline].concat(),
-            Extended => [cooling, &cooled, &around_fund_by, &old, &around_deadline].concat(),
+            PendingLonger => [cooling, &cooled, &around_fund_by, &old, &around_deadline].concat(),
             Delivered | Disputed => [begun.as_slice(), &around_fund_by, &around_deadline].concat(),
+            DeliveredLonger | DisputedLonger => [begun.as_slice(), &around_fund_by, &old, &around_deadline].concat(),
             Settled | Withdrawn => {
                 let end = [("fund_by − 1", fund_by - 1), ("fund_by", fund_by), ("later", fund_by + 1)];
                 [cooling, &cooled, &end].concat()
@@ -266,20 +315,22 @@ impl Act {
         !matches!(self, Claim | Expire | WithdrawBuyer | WithdrawSeller | WithdrawFee | WithdrawArbiter | Close)
     }
 
-    /// Whose proposal is accepted.
-    const fn accepts(self) -> Option<(Party, Proposal)> {
+    /// Whose proposal is accepted, and whether it is a split.
+    const fn accepts(self) -> Option<(Party, bool)> {
         Some(match self {
-            AcceptSplitOfBuyer => (Party::Buyer, split()),
-            AcceptSplitOfSeller => (Party::Seller, split()),
-            AcceptTimeOfBuyer => (Party::Buyer, more_time()),
-            AcceptTimeOfSeller => (Party::Seller, more_time()),
+            AcceptSplitOfBuyer => (Party::Buyer, true),
+            AcceptSplitOfSeller => (Party::Seller, true),
+            AcceptTimeOfBuyer => (Party::Buyer, false),
+            AcceptTimeOfSeller => (Party::Seller, false),
             _ => return None,
         })
     }
 
     /// The instruction, signed by `who` in the place of whoever should. `account` is the escrow as it is, or as it would
     /// be if it were created.
-    fn instruction(self, world: &World, terms: &Terms, account: &EscrowAccount, who: Who) -> Instruction {
+    fn instruction(self, at: &At, who: Who) -> Instruction {
+        let At { world, terms, account, split, more_time } = at;
+        let (split, more_time) = (*split, *more_time);
         let (escrow, key) = (account.address, who.key(world));
         let remaining = account.milestones.first().map_or(0, |milestone| milestone.remaining);
         match self {
@@ -293,11 +344,11 @@ impl Act {
             Expire => instruction::expire(escrow, 0),
             Release => instruction::release(escrow, key, 0, remaining.max(1), remaining),
             Refund => instruction::refund(escrow, key, 0, remaining.max(1), remaining),
-            ProposeSplit => instruction::propose(escrow, key, split()),
-            ProposeTime => instruction::propose(escrow, key, more_time()),
+            ProposeSplit => instruction::propose(escrow, key, split),
+            ProposeTime => instruction::propose(escrow, key, more_time),
             ProposeNothing => instruction::propose(escrow, key, Proposal::Withdrawn),
-            AcceptSplitOfBuyer | AcceptSplitOfSeller => instruction::accept(escrow, key, split()),
-            AcceptTimeOfBuyer | AcceptTimeOfSeller => instruction::accept(escrow, key, more_time()),
+            AcceptSplitOfBuyer | AcceptSplitOfSeller => instruction::accept(escrow, key, split),
+            AcceptTimeOfBuyer | AcceptTimeOfSeller => instruction::accept(escrow, key, more_time),
             WithdrawBuyer => instruction::withdraw(account, Recipient::Buyer),
             WithdrawSeller => instruction::withdraw(account, Recipient::Seller),
             WithdrawFee => instruction::withdraw(account, Recipient::Fee),
@@ -321,13 +372,25 @@ fn funded_by(key: Pubkey, world: &World, terms: &Terms) -> Instruction {
     fund
 }
 
-const fn split() -> Proposal {
-    let remaining = AMOUNT - 2 * PART;
-    Proposal::Split { milestone: 0, remaining, to_seller: remaining / 4, expires_at: START + 100_000 }
+/// An escrow in a status, in its world.
+struct At {
+    world: World,
+    terms: Terms,
+    /// As it is, or as it would be if it were created.
+    account: EscrowAccount,
+    /// The split and the extension that fit the status.
+    split: Proposal,
+    more_time: Proposal,
 }
 
-const fn more_time() -> Proposal {
-    Proposal::Extension { milestone: 0, deliver_by: START + PROPOSED, expires_at: START + 100_000 }
+const fn split(status: MilestoneStatus) -> Proposal {
+    let remaining = AMOUNT - 2 * PART;
+    Proposal::Split { milestone: 0, status, remaining, to_seller: remaining / 4, expires_at: START + 100_000 }
+}
+
+const fn more_time(status: MilestoneStatus, replaces: i64, deadline: i64) -> Proposal {
+    let (replaces, deadline) = (START + replaces, START + deadline);
+    Proposal::Extension { milestone: 0, status, replaces, deadline, expires_at: START + 100_000 }
 }
 
 // The design, by hand ----------------------------------------------------------------------------------------------------
@@ -357,7 +420,7 @@ enum By {
     Buyer,
     Seller,
     Arbiter,
-    /// The attester where one is named, else the seller.
+    /// The attester where one is named, else the seller, unless the secret is the delivery.
     Deliverer,
     /// Who holds the secret, where there is a hash-lock.
     SecretHolder,
@@ -368,10 +431,11 @@ enum By {
 
 use {Point::*, When::*};
 
-const FUNDED: &[Status] = &[Pending, Extended, Delivered, Disputed, Settled, Withdrawn];
-const UNSETTLED: &[Status] = &[Pending, Extended, Delivered, Disputed];
-const UNDELIVERED: &[Status] = &[Pending, Extended];
-const DUE: &[Status] = &[Pending, Extended, Delivered, Disputed, Settled];
+const UNDELIVERED: &[Status] = &[Pending, PendingLonger];
+const UNSETTLED: &[Status] = &[Pending, PendingLonger, Delivered, DeliveredLonger, Disputed, DisputedLonger];
+const DUE: &[Status] = &[Pending, PendingLonger, Delivered, DeliveredLonger, Disputed, DisputedLonger, Settled];
+const FUNDED: &[Status] =
+    &[Pending, PendingLonger, Delivered, DeliveredLonger, Disputed, DisputedLonger, Settled, Withdrawn];
 
 /// Who may do what and when, by the design. What does not stand here is refused.
 const DESIGN: &[(&[Status], Act, When, By)] = &[
@@ -381,23 +445,24 @@ const DESIGN: &[(&[Status], Act, When, By)] = &[
     // 2.6: unfunded: buyer, seller or rent payer, and anyone from fund_by on; funded: the buyer, while cooling off.
     (&[Created], Cancel, Before(FundBy), By::Cancellers),
     (&[Created], Cancel, From(FundBy), By::Anyone),
-    (FUNDED, Cancel, Before(CoolingOffEnd), By::Buyer),
+    (UNSETTLED, Cancel, Before(CoolingOffEnd), By::Buyer),
     // 2.4: one deadline. Before it, who has the turn; from it on, the default.
     (UNDELIVERED, Deliver, Between(CoolingOffEnd, Deadline), By::Deliverer),
-    (UNDELIVERED, Claim, Between(CoolingOffEnd, Deadline), By::SecretHolder),
-    (&[Delivered], Dispute, Before(Deadline), By::Buyer),
-    (&[Disputed], Rule, Before(Deadline), By::Arbiter),
+    (&[Delivered, DeliveredLonger], Dispute, Before(Deadline), By::Buyer),
+    (&[Disputed, DisputedLonger], Rule, Before(Deadline), By::Arbiter),
     (UNSETTLED, Expire, From(Deadline), By::Anyone),
+    // 2.4: the secret settles in every status, before its deadline.
+    (UNSETTLED, Claim, Between(CoolingOffEnd, Deadline), By::SecretHolder),
     // 2.4: while unsettled, in any status and at any time.
     (UNSETTLED, Release, Always, By::Buyer),
     (UNSETTLED, Refund, Always, By::Seller),
     (UNSETTLED, ProposeSplit, Always, By::Parties),
     (UNSETTLED, AcceptSplitOfBuyer, Always, By::Seller),
     (UNSETTLED, AcceptSplitOfSeller, Always, By::Buyer),
-    // 2.6: a later deliver_by for a pending one.
-    (UNDELIVERED, ProposeTime, Before(Deadline), By::Parties),
-    (UNDELIVERED, AcceptTimeOfBuyer, Before(Deadline), By::Seller),
-    (UNDELIVERED, AcceptTimeOfSeller, Before(Deadline), By::Buyer),
+    // 2.4: a later deadline, agreed on before the present one.
+    (UNSETTLED, ProposeTime, Before(Deadline), By::Parties),
+    (UNSETTLED, AcceptTimeOfBuyer, Before(Deadline), By::Seller),
+    (UNSETTLED, AcceptTimeOfSeller, Before(Deadline), By::Buyer),
     (FUNDED, ProposeNothing, Always, By::Parties),
     // 2.6: anyone, where something is due. Here: a part was released, a part refunded, nothing ruled.
     (DUE, WithdrawBuyer, Always, By::Anyone),
@@ -426,7 +491,8 @@ fn designed(agreed: Agreed, status: Status, now: i64, act: Act, who: Who) -> boo
             By::Buyer => who == Who::Buyer,
             By::Seller => who == Who::Seller,
             By::Arbiter => agreed.arbiter && who == Who::Arbiter,
-            By::Deliverer => who == if agreed.attester { Who::Attester } else { Who::Seller },
+            By::Deliverer if agreed.attester => who == Who::Attester,
+            By::Deliverer => who == Who::Seller && !agreed.hashlock,
             By::SecretHolder => agreed.hashlock,
             By::Parties => matches!(who, Who::Buyer | Who::Seller),
             By::Cancellers => matches!(who, Who::Buyer | Who::Seller | Who::RentPayer),
@@ -450,7 +516,7 @@ struct Cell {
 }
 
 /// An escrow in a status. `swapped`: whose slot holds which proposal; the buyer's holds the split, unless swapped.
-fn set(agreed: Agreed, status: Status, swapped: bool) -> anyhow::Result<(World, Terms, EscrowAccount)> {
+fn set(agreed: Agreed, status: Status, swapped: bool) -> anyhow::Result<At> {
     let mut world = believing(World::new());
     let authority = world.mint_authority.pubkey();
     for person in 2..=8 {
@@ -469,35 +535,47 @@ fn set(agreed: Agreed, status: Status, swapped: bool) -> anyhow::Result<(World, 
     let terms = agreed.terms(&world);
     let escrow = address::escrow_address(&terms)?;
     let (buyer, seller) = (terms.buyer, terms.seller);
+    let (of_milestone, deadline) = (status.of_milestone(), status.deadline(agreed));
+    let (split, more_time) = (split(of_milestone), more_time(of_milestone, deadline, PROPOSED));
     let create = instruction::create(Who::RentPayer.key(&world), &terms)?;
     if status == Nothing {
         let mut created = world.fork();
         ok(&mut created, &create);
         let account = created.escrow(&escrow);
-        return Ok((world, terms, account));
+        return Ok(At { world, terms, account, split, more_time });
     }
     ok(&mut world, &create);
     if status.is_funded() {
         ok(&mut world, &instruction::fund(&terms)?);
         ok(&mut world, &instruction::release(escrow, buyer, 0, PART, AMOUNT));
         ok(&mut world, &instruction::refund(escrow, seller, 0, PART, AMOUNT - PART));
-        if status == Extended {
-            let extension = Proposal::Extension { milestone: 0, deliver_by: START + EXTENDED, expires_at: START + 10 };
-            ok(&mut world, &instruction::propose(escrow, seller, extension));
-            ok(&mut world, &instruction::accept(escrow, buyer, extension));
-        }
-        let (of_buyer, of_seller) = if swapped { (more_time(), split()) } else { (split(), more_time()) };
-        ok(&mut world, &instruction::propose(escrow, buyer, of_buyer));
-        ok(&mut world, &instruction::propose(escrow, seller, of_seller));
     }
-    if matches!(status, Delivered | Disputed) {
+    if matches!(status, Delivered | DeliveredLonger | Disputed | DisputedLonger) {
         world.set_time(START + Delivered.since(agreed));
         let deliverer = *world.escrow(&escrow).state.deliverer();
         ok(&mut world, &instruction::deliver(escrow, deliverer, 0, [1; 32]));
     }
-    if status == Disputed {
+    if matches!(status, Disputed | DisputedLonger) {
         world.set_time(START + Disputed.since(agreed));
         ok(&mut world, &instruction::dispute(escrow, buyer, 0, [2; 32]));
+    }
+    if status.is_extended() {
+        let extension = self::more_time(of_milestone, status.agreed_deadline(agreed), EXTENDED);
+        ok(&mut world, &instruction::propose(escrow, seller, extension));
+        ok(&mut world, &instruction::accept(escrow, buyer, extension));
+    }
+    if status.is_funded() {
+        // What fits the settled milestone could not be proposed any more.
+        let is_settled = of_milestone == MilestoneStatus::Settled;
+        let pending = MilestoneStatus::Pending;
+        let offers = if is_settled {
+            (self::split(pending), self::more_time(pending, DELIVER_BY, PROPOSED))
+        } else {
+            (split, more_time)
+        };
+        let (of_buyer, of_seller) = if swapped { (offers.1, offers.0) } else { offers };
+        ok(&mut world, &instruction::propose(escrow, buyer, of_buyer));
+        ok(&mut world, &instruction::propose(escrow, seller, of_seller));
     }
     if matches!(status, Settled | Withdrawn) {
         let rest = AMOUNT - 2 * PART;
@@ -510,19 +588,19 @@ fn set(agreed: Agreed, status: Status, swapped: bool) -> anyhow::Result<(World, 
         }
     }
     let account = world.escrow(&escrow);
-    Ok((world, terms, account))
+    Ok(At { world, terms, account, split, more_time })
 }
 
 /// Tries everything with one agreement.
 fn try_all(agreed: Agreed) -> anyhow::Result<Vec<(Cell, bool)>> {
     let mut cells = Vec::new();
-    for status in Status::ALL {
+    for status in Status::ALL.into_iter().filter(|status| status.is_reachable(agreed)) {
         // Of two proposals each party can have one, so the other pair is tried in a second world.
         for swapped in [false, true] {
-            let (world, terms, account) = set(agreed, status, swapped)?;
-            let attempts = attempts(&world, &terms, &account, swapped);
+            let at = set(agreed, status, swapped)?;
+            let attempts = attempts(&at, swapped);
             for (label, now) in status.moments(agreed) {
-                let mut at_that_time = world.fork();
+                let mut at_that_time = at.world.fork();
                 at_that_time.set_time(START + now);
                 let mut trial = at_that_time.fork();
                 for (act, who, instruction) in &attempts {
@@ -546,16 +624,16 @@ fn try_all(agreed: Agreed) -> anyhow::Result<Vec<(Cell, bool)>> {
 }
 
 /// Every act by everybody who could sign it, as far as the proposals in this world serve for it.
-fn attempts(world: &World, terms: &Terms, account: &EscrowAccount, swapped: bool) -> Vec<(Act, Who, Instruction)> {
+fn attempts(at: &At, swapped: bool) -> Vec<(Act, Who, Instruction)> {
     let is_tried_here = |act: &Act| match act.accepts() {
         None => !swapped,
-        Some((party, proposal)) => swapped != ((party == Party::Buyer) == (proposal == split())),
+        Some((party, is_split)) => swapped != ((party == Party::Buyer) == is_split),
     };
     let mut attempts = Vec::new();
     for act in Act::ALL.into_iter().filter(is_tried_here) {
         let actors = if act.is_signed() { Who::ALL.as_slice() } else { &[Who::Stranger] };
         for who in actors {
-            attempts.push((act, *who, act.instruction(world, terms, account, *who)));
+            attempts.push((act, *who, act.instruction(at, *who)));
         }
     }
     attempts
@@ -568,7 +646,7 @@ fn is_a_rule(error: &TransactionError, status: Status) -> bool {
             EscrowError::from_code(*code).is_some()
         }
         // There is no account.
-        TransactionError::InstructionError(0, InstructionError::AccountDataTooSmall) => status == Nothing,
+        TransactionError::InstructionError(0, InstructionError::UninitializedAccount) => status == Nothing,
         _ => false,
     }
 }
@@ -633,7 +711,9 @@ fn one_exit(cells: &BTreeMap<Cell, bool>) -> anyhow::Result<usize> {
         let exits = open.entry((cell.agreed, cell.status, cell.now)).or_default();
         let kind = match cell.act {
             Cancel => "the buyer takes it back",
-            Deliver | Claim => "the seller's turn",
+            Deliver => "the seller's turn",
+            // The secret is the agreed condition itself: it stands beside the one exit (2.4), or is the only one.
+            Claim if agreed_on_secret_alone(cell) => "the seller's turn",
             Dispute => "the buyer's turn",
             Rule => "the arbiter's turn",
             Expire => "the default",
@@ -646,12 +726,18 @@ fn one_exit(cells: &BTreeMap<Cell, bool>) -> anyhow::Result<usize> {
     let mut exactly_one = 0;
     for ((agreed, status, now), exits) in &open {
         // Without an arbiter a dispute is a negotiation until its deadline (2.4): nobody has an exit of their own.
-        let negotiation = *status == Disputed && !agreed.arbiter && *now < status.deadline(*agreed);
+        let is_disputed = status.of_milestone() == MilestoneStatus::Disputed;
+        let negotiation = is_disputed && !agreed.arbiter && *now < status.deadline(*agreed);
         let expected = if negotiation { 0 } else { 1 };
         ensure!(exits.len() == expected, "{agreed:?}, {status:?}, {now} s after the start: {exits:?}");
         exactly_one += exits.len();
     }
     Ok(exactly_one)
+}
+
+/// Whether the secret is the delivery: nobody may deliver without it.
+fn agreed_on_secret_alone(cell: &Cell) -> bool {
+    cell.agreed.hashlock && !cell.agreed.attester
 }
 
 // The document -----------------------------------------------------------------------------------------------------------
@@ -688,16 +774,17 @@ happened. `cargo run -p escrow-assurance -- exits` tries it again, and fails if 
 
 A row is a moment: `deadline − 1` is the last second before the milestone's deadline. A cell names who succeeds: **B**
 buyer, **S** seller, **R** arbiter and **A** attester where they are named, **P** rent payer, **any** whoever signs, or
-nobody. *S (if no A)* is the seller where no attester is named, *any (secret)* whoever knows the secret of a hash-lock.
-Under *withdraw* stands who is paid (**F** is the fee recipient); anyone can send it. Under *accept it* each party accepts
-what the other proposed. An empty cell, and an instruction without a column, is refused for everybody. In the trials a
-part of the milestone was released and a part refunded at once, so that something is due in every funded status. To
-*cancel* a milestone that is settled already refunds nothing.
+nobody. *S (if no A, no secret)* is the seller where neither an attester is named nor a hash-lock agreed on, *any
+(secret)* whoever has the secret of a hash-lock. Under *withdraw* stands who is paid (**F** is the fee recipient); anyone can send it. Under *accept it* each party accepts
+what the other proposed; *more time* is a later deadline in place of the present one. An empty cell, and an instruction
+without a column, is refused for everybody. In the trials a part of the milestone was released and a part refunded at once,
+so that something is due in every funded status.
 
 **One exit at a time.** In each row of an unsettled milestone exactly one of these is possible: to take the money back
-(*cancel*), to take one's turn (*deliver* or *claim*, *dispute*, *rule*), to apply the default (*expire*). The one
-exception is a dispute without an arbiter, which until its deadline is a negotiation. To *release* and to *refund* gives
-away one's own claim, and a split takes both: they are possible all the time.
+(*cancel*), to take one's turn (*deliver*, *dispute*, *rule*), to apply the default (*expire*). The one exception is a
+dispute without an arbiter, which until its deadline is a negotiation. With a hash-lock the secret is the condition that was
+agreed on: *claim* stands beside the one exit before every deadline, and takes the place of *deliver* where no attester is
+named. To *release* and to *refund* gives away one's own claim, and a split takes both: they are possible all the time.
 ";
 
 fn document(cells: &BTreeMap<Cell, bool>) -> anyhow::Result<String> {
@@ -784,12 +871,13 @@ fn name(cell: &Cell) -> Option<(usize, &'static str)> {
 /// What must be agreed, where it does not always succeed.
 fn condition(tried: &BTreeSet<Agreed>, succeeded: &BTreeSet<Agreed>) -> anyhow::Result<&'static str> {
     type Has = fn(&Agreed) -> bool;
-    let conditions: [(Has, &str); 5] = [
+    let conditions: [(Has, &str); 6] = [
         (|_| true, ""),
         // An arbiter and an attester that nobody named are nobody.
         (|agreed| agreed.arbiter, ""),
         (|agreed| agreed.attester, ""),
         (|agreed| !agreed.attester, " (if no A)"),
+        (|agreed| !agreed.attester && !agreed.hashlock, " (if no A, no secret)"),
         (|agreed| agreed.hashlock, " (secret)"),
     ];
     let fits = |has: &Has| tried.iter().filter(|agreed| has(agreed)).eq(succeeded.iter());

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use anyhow::{Result, ensure};
 use bytemuck::bytes_of;
 use escrow_client::{
-    EscrowError, MilestoneTerms, Party, Proposal, Recipient, Terms, address,
+    EscrowError, MilestoneStatus, MilestoneTerms, Party, Proposal, Recipient, Terms, address,
     escrow::state::{Escrow, HEADER_SIZE, Milestone},
     history::Action,
 };
@@ -107,8 +107,10 @@ impl Small {
             push(Action::Refund { milestone, amount, expected_remaining: remaining }, seller);
             if self.proposals {
                 let expires_at = START + 4;
-                let split = Proposal::Split { milestone, remaining, to_seller: remaining / 3, expires_at };
-                let extension = Proposal::Extension { milestone, deliver_by: START + 5, expires_at };
+                let status = present.status().unwrap_or(MilestoneStatus::Settled);
+                let split = Proposal::Split { milestone, status, remaining, to_seller: remaining / 3, expires_at };
+                let (replaces, deadline) = (present.deadline, START + 5);
+                let extension = Proposal::Extension { milestone, status, replaces, deadline, expires_at };
                 for proposal in [split, extension] {
                     push(Action::Propose { proposal }, seller);
                 }
@@ -197,7 +199,7 @@ fn by_program(
     }
     match action {
         Action::Cancel => {
-            escrow.check_cancel_funded(&signer.unwrap_or_default(), now)?;
+            escrow.check_cancel_funded(milestones, &signer.unwrap_or_default(), now)?;
             for milestone in milestones.iter_mut() {
                 escrow.cancel(milestone)?;
             }
@@ -247,6 +249,7 @@ fn by_model(
     let rule = |error| Err(vec![model::Reason::Rule(error)]);
     match action {
         Action::Cancel if escrow.cooling_off_end().is_none_or(|end| now >= end) => rule(EscrowError::CoolingOffOver),
+        Action::Cancel if escrow.remaining() == 0 => rule(EscrowError::NothingToCancel),
         Action::Cancel => {
             escrow.refund_all(&mut model::Done::default());
             Ok(())

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use escrow_client::{EscrowError, Proposal, Recipient, Terms, address, history::Action};
+use escrow_client::{EscrowError, MilestoneStatus, Proposal, Recipient, Terms, address, history::Action};
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 
@@ -49,6 +49,26 @@ impl Phase {
         match self {
             Self::Pending(deadline) | Self::Delivered(deadline) | Self::Disputed(deadline) => Some(deadline),
             Self::Settled => None,
+        }
+    }
+
+    /// Its name in the interface.
+    pub fn status(self) -> MilestoneStatus {
+        match self {
+            Self::Pending(_) => MilestoneStatus::Pending,
+            Self::Delivered(_) => MilestoneStatus::Delivered,
+            Self::Disputed(_) => MilestoneStatus::Disputed,
+            Self::Settled => MilestoneStatus::Settled,
+        }
+    }
+
+    /// The same with a later deadline.
+    fn until(self, deadline: i128) -> Self {
+        match self {
+            Self::Pending(_) => Self::Pending(deadline),
+            Self::Delivered(_) => Self::Delivered(deadline),
+            Self::Disputed(_) => Self::Disputed(deadline),
+            Self::Settled => Self::Settled,
         }
     }
 }
@@ -256,6 +276,19 @@ impl Escrow {
         !named(&self.terms.mint)
     }
 
+    fn has_hashlock(&self) -> bool {
+        self.terms.hashlock != [0; 32]
+    }
+
+    /// The deadline of the next status, `window` from now: with a hash-lock not before the present one.
+    fn deadline_after(&self, present: Phase, now: i128, window: u32) -> i128 {
+        let own = now + i128::from(window);
+        match present.deadline() {
+            Some(deadline) if self.has_hashlock() => own.max(deadline),
+            _ => own,
+        }
+    }
+
     fn party(&self, address: Option<Pubkey>) -> Option<usize> {
         [self.terms.buyer, self.terms.seller].iter().position(|party| Some(*party) == address)
     }
@@ -328,7 +361,7 @@ impl Escrow {
         }
         broken.unless(self.funded_at.is_some(), NotFunded);
         if matches!(action, Action::Claim { .. }) {
-            broken.unless(terms.hashlock != [0; 32], NoHashlock);
+            broken.unless(self.has_hashlock(), NoHashlock);
         }
         if matches!(action, Action::Accept { proposal: Proposal::Withdrawn }) {
             broken.unless(false, ProposalMissing);
@@ -364,20 +397,22 @@ impl Escrow {
         };
         let before_deadline = phase.deadline().is_none_or(|deadline| now < deadline);
         match action {
-            Action::Deliver { .. } | Action::Claim { .. } => {
+            Action::Deliver { .. } => {
                 broken.unless(matches!(phase, Phase::Pending(_)), NotPending);
                 broken.unless(now >= cooling_off_end, CoolingOff);
                 broken.unless(before_deadline, DeadlinePassed);
-                if let Action::Claim { secret, .. } = action {
-                    broken.unless(Sha256::digest(secret)[..] == self.terms.hashlock, SecretMismatch);
-                }
+                broken.unless(!self.has_hashlock() || named(&self.terms.attester), SecretDelivers);
                 broken.none()?;
-                if let Action::Deliver { .. } = action {
-                    let window = self.terms.milestones[milestone].review_window;
-                    self.milestones[milestone].phase = Phase::Delivered(now + i128::from(window));
-                } else {
-                    self.split(milestone, remaining, &mut done);
-                }
+                let window = self.terms.milestones[milestone].review_window;
+                self.milestones[milestone].phase = Phase::Delivered(self.deadline_after(phase, now, window));
+            }
+            Action::Claim { secret, .. } => {
+                broken.unless(phase != Phase::Settled, MilestoneSettled);
+                broken.unless(now >= cooling_off_end, CoolingOff);
+                broken.unless(before_deadline, DeadlinePassed);
+                broken.unless(Sha256::digest(secret)[..] == self.terms.hashlock, SecretMismatch);
+                broken.none()?;
+                self.split(milestone, remaining, &mut done);
             }
             Action::Release { amount, expected_remaining, .. } | Action::Refund { amount, expected_remaining, .. } => {
                 let amount = i128::from(*amount);
@@ -397,7 +432,8 @@ impl Escrow {
                 broken.unless(matches!(phase, Phase::Delivered(_)), NotDelivered);
                 broken.unless(before_deadline, DeadlinePassed);
                 broken.none()?;
-                self.milestones[milestone].phase = Phase::Disputed(now + i128::from(self.terms.ruling_window));
+                let window = self.terms.ruling_window;
+                self.milestones[milestone].phase = Phase::Disputed(self.deadline_after(phase, now, window));
             }
             Action::Rule { seller_bps, .. } => {
                 broken.unless(matches!(phase, Phase::Disputed(_)), NotDisputed);
@@ -438,8 +474,8 @@ impl Escrow {
                 self.proposals[proposer] = None;
                 match *proposal {
                     Proposal::Split { to_seller, .. } => self.split(milestone, to_seller.into(), &mut done),
-                    Proposal::Extension { deliver_by, .. } => {
-                        self.milestones[milestone].phase = Phase::Pending(deliver_by.into());
+                    Proposal::Extension { deadline, .. } => {
+                        self.milestones[milestone].phase = phase.until(deadline.into());
                     }
                     Proposal::Withdrawn => {}
                 }
@@ -460,22 +496,22 @@ impl Escrow {
         use EscrowError::*;
         match *proposal {
             Proposal::Withdrawn => {}
-            Proposal::Split { remaining: named, to_seller, .. } => {
+            Proposal::Split { status, remaining: named, to_seller, .. } => {
                 broken.unless(phase != Phase::Settled, MilestoneSettled);
+                broken.unless(phase.status() == status, StatusMismatch);
                 broken.unless(i128::from(named) == remaining, RemainingMismatch);
                 broken.unless(to_seller <= named, AmountTooHigh);
             }
-            Proposal::Extension { deliver_by, .. } => {
-                let present = match phase {
-                    Phase::Pending(deadline) => deadline,
-                    _ => {
-                        broken.unless(false, NotPending);
-                        return;
-                    }
+            Proposal::Extension { status, replaces, deadline, .. } => {
+                broken.unless(phase.status() == status, StatusMismatch);
+                let Some(present) = phase.deadline() else {
+                    broken.unless(false, MilestoneSettled);
+                    return;
                 };
+                broken.unless(i128::from(replaces) == present, DeadlineMismatch);
                 // Like every action, it needs that the deadline has not passed.
                 broken.unless(now < present, DeadlinePassed);
-                let later = i128::from(deliver_by);
+                let later = i128::from(deadline);
                 broken.unless(later > present && later > now && later - now <= TIME_AHEAD, ExtensionNotLater);
             }
         }
@@ -676,6 +712,7 @@ impl Model {
         };
         broken.unless(call.signer == Some(escrow.terms.buyer), EscrowError::NotBuyer);
         broken.unless(now < end, EscrowError::CoolingOffOver);
+        broken.unless(escrow.remaining() != 0, EscrowError::NothingToCancel);
         broken.none()?;
         self.escrow_mut(call).refund_all(&mut done);
         Ok(done)

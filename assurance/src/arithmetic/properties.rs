@@ -119,7 +119,8 @@ fn ahead_agrees(now: i64, ahead: i128) -> Agreement {
     let Ok(expires_at) = i64::try_from(i128::from(now) + ahead) else { return Ok(()) };
     let mut state = Escrow { status: EscrowStatus::Funded.byte(), ..Escrow::zeroed() };
     let milestone = Milestone { amount: 1, remaining: 1, ..Milestone::default() };
-    let proposal = Proposal::Split { milestone: 0, remaining: 1, to_seller: 0, expires_at };
+    let proposal =
+        Proposal::Split { milestone: 0, status: MilestoneStatus::Pending, remaining: 1, to_seller: 0, expires_at };
     let ahead = i128::from(expires_at) - i128::from(now);
     let expected = if ahead <= 0 {
         Err(EscrowError::ProposalExpiry)
@@ -204,7 +205,8 @@ fn decide(from: &Situation, decision: Decision) -> Agreement {
         Decision::Accept(amount) => {
             // `remaining` is at most u64::MAX - 1 here, so that there is one more part than units.
             let to_seller = amount % (remaining + 1);
-            let proposal = Proposal::Split { milestone: 0, remaining, to_seller, expires_at: LATE };
+            let status = milestone.status().map_err(|error| error.to_string())?;
+            let proposal = Proposal::Split { milestone: 0, status, remaining, to_seller, expires_at: LATE };
             state.propose(Party::Seller, proposal, Some(&milestone), EARLY).map_err(|error| error.to_string())?;
             (state.accept(Party::Buyer, proposal, &mut milestone, EARLY), split(to_seller.into(), all))
         }

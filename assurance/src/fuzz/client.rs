@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytemuck::{Zeroable, bytes_of, pod_read_unaligned};
 use escrow::{
-    entrypoint::instruction_length,
+    interface::has_its_length,
     state::{
         Escrow, EscrowStatus, HEADER_SIZE, LAYOUT_VERSION, Ledger, MILESTONE_SIZE, Milestone, MintInfo, Proposal,
         Recipient, Terms,
@@ -13,6 +13,7 @@ use escrow::{
 };
 use escrow_client::{
     EscrowAccount, Filter,
+    MilestoneStatus::{Disputed, Pending},
     address::{escrow_address, vault_address},
     amount::{format_amount, parse_amount},
     event::{self, EscrowEvent},
@@ -64,9 +65,11 @@ pub fn escrows() -> Vec<(Pubkey, Vec<u8>)> {
     let milestones: Vec<Milestone> = terms.milestones.iter().map(Into::into).collect();
     let created = header(&terms);
     let mut funded = Escrow { status: EscrowStatus::Funded.byte(), funded_at: 1_000_100, ..created };
-    let split = Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 10, expires_at: 1_900_000 };
+    let split =
+        Proposal::Split { milestone: 0, status: Pending, remaining: 1_000, to_seller: 10, expires_at: 1_900_000 };
     (funded.buyer_proposal, funded.hashlock) = (split.into(), [7; 32]);
-    let later = Proposal::Extension { milestone: 1, deliver_by: 4_000_000, expires_at: 1_900_000 };
+    let (replaces, deadline) = (3_000_000, 4_000_000);
+    let later = Proposal::Extension { milestone: 1, status: Pending, replaces, deadline, expires_at: 1_900_000 };
     funded.seller_proposal = later.into();
     let mut decided = milestones.clone();
     (decided[0].remaining, decided[0].status, decided[0].deadline) = (0, 3, 0);
@@ -266,8 +269,8 @@ fn instructions() -> Vec<Vec<u8>> {
     let key = Pubkey::default();
     let proposals = [
         Proposal::Withdrawn,
-        Proposal::Split { milestone: 1, remaining: 2, to_seller: 1, expires_at: 4 },
-        Proposal::Extension { milestone: 1, deliver_by: 3, expires_at: 4 },
+        Proposal::Split { milestone: 1, status: Pending, remaining: 2, to_seller: 1, expires_at: 4 },
+        Proposal::Extension { milestone: 1, status: Disputed, replaces: 2, deadline: 3, expires_at: 4 },
     ];
     let mut all = vec![
         instruction::deliver(key, key, 1, [2; 32]),
@@ -295,13 +298,15 @@ fn instructions() -> Vec<Vec<u8>> {
 fn take_instruction(input: &[u8]) -> Result<String> {
     let (action, peak) = allocation::measure(|| Action::decode(input));
     allocation::in_proportion(peak, input.len(), 4, 1024)?;
-    let length = instruction_length(input);
-    ensure!(action.is_none() || length == Some(input.len()), "an instruction of another length");
+    let fits = has_its_length(input);
+    ensure!(action.is_none() || fits == Some(true), "an instruction of another length");
     Ok(match action {
         Some(action) => variant(&action),
-        None if length == Some(input.len()) => "wrong arguments".to_owned(),
-        None if length.is_some() => "wrong length".to_owned(),
-        None => "no instruction".to_owned(),
+        None => match fits {
+            Some(true) => "wrong arguments".to_owned(),
+            Some(false) => "wrong length".to_owned(),
+            None => "no instruction".to_owned(),
+        },
     })
 }
 

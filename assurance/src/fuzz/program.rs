@@ -4,7 +4,11 @@
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use escrow::{entrypoint::LAST_DISCRIMINATOR, error::EscrowError, state::Proposal};
+use escrow::{
+    error::EscrowError,
+    interface::INSTRUCTIONS,
+    state::{MilestoneStatus::Pending, Proposal},
+};
 use escrow_client::{EscrowAccount, Recipient, Terms, instruction};
 use escrow_tests::{DAY, KINDS, Kind, TOKEN, World};
 use litesvm::types::FailedTransactionMetadata;
@@ -122,9 +126,13 @@ fn scenarios_of(kind: Kind) -> Vec<Scenario> {
     add("release", &world, instruction::release(escrow, buyer, 0, 10, 1_000));
     add("refund", &world, instruction::refund(escrow, seller, 0, 10, 1_000));
     let expires_at = world.now() + DAY;
+    let replaces = world.milestone(&escrow, 1).deadline;
     for (name, proposal) in [
-        ("split", Proposal::Split { milestone: 0, remaining: 1_000, to_seller: 300, expires_at }),
-        ("extension", Proposal::Extension { milestone: 1, deliver_by: world.now() + 30 * DAY, expires_at }),
+        ("split", Proposal::Split { milestone: 0, status: Pending, remaining: 1_000, to_seller: 300, expires_at }),
+        (
+            "extension",
+            Proposal::Extension { milestone: 1, status: Pending, replaces, deadline: replaces + DAY, expires_at },
+        ),
         ("nothing", Proposal::Withdrawn),
     ] {
         let propose = instruction::propose(escrow, buyer, proposal);
@@ -282,7 +290,7 @@ fn take(input: &[u8]) -> Result<String> {
     let data = corpus::decode(&case.data).context("no data")?;
     let instruction = Instruction { program_id: escrow::ID, accounts: accounts.collect::<Result<_>>()?, data };
     let name = match instruction.data.first() {
-        Some(name) if *name <= LAST_DISCRIMINATOR => name.to_string(),
+        Some(name) if usize::from(*name) < INSTRUCTIONS.len() => name.to_string(),
         _ => "no instruction".to_owned(),
     };
     let before = world.snapshot();

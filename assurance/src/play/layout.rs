@@ -3,11 +3,11 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use escrow_client::{Proposal, address};
+use escrow_client::{MilestoneStatus, Proposal, address};
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 
-use crate::model::{Escrow, Milestone, Phase};
+use crate::model::{Escrow, Milestone};
 
 /// The whole account.
 pub fn bytes(at: &Pubkey, escrow: &Escrow) -> Vec<u8> {
@@ -36,8 +36,6 @@ pub fn bytes(at: &Pubkey, escrow: &Escrow) -> Vec<u8> {
     for proposal in escrow.proposals {
         slot(&mut out, proposal);
     }
-    out.extend(terms.fund_by.to_le_bytes());
-    out.extend(signed(escrow.funded_at.unwrap_or(0)));
     out.extend(terms.cooling_off.to_le_bytes());
     out.extend(terms.ruling_window.to_le_bytes());
     let rates = [terms.accepted_risks, terms.fee_bps, terms.arbiter_fee_bps];
@@ -46,7 +44,9 @@ pub fn bytes(at: &Pubkey, escrow: &Escrow) -> Vec<u8> {
         out.extend(number.to_le_bytes());
     }
     let status = if escrow.funded_at.is_some() { 2 } else { 1 };
-    out.extend([status, 1, bump, 0]);
+    out.extend([status, 2, bump, 0]);
+    out.extend(terms.fund_by.to_le_bytes());
+    out.extend(signed(escrow.funded_at.unwrap_or(0)));
 
     out.extend(u32::try_from(escrow.milestones.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend([0; 4]);
@@ -56,13 +56,7 @@ pub fn bytes(at: &Pubkey, escrow: &Escrow) -> Vec<u8> {
         out.extend(agreed.deliver_by.to_le_bytes());
         out.extend(signed(phase.deadline().unwrap_or(0)));
         out.extend(agreed.review_window.to_le_bytes());
-        let status = match phase {
-            Phase::Pending(_) => 0,
-            Phase::Delivered(_) => 1,
-            Phase::Disputed(_) => 2,
-            Phase::Settled => 3,
-        };
-        out.extend([status, 0, 0, 0]);
+        out.extend([number(phase.status()), 0, 0, 0]);
     }
     out
 }
@@ -81,19 +75,28 @@ fn derive(at: &Pubkey, terms_hash: &[u8; 32]) -> (u8, Pubkey) {
     })
 }
 
+fn number(status: MilestoneStatus) -> u8 {
+    match status {
+        MilestoneStatus::Pending => 0,
+        MilestoneStatus::Delivered => 1,
+        MilestoneStatus::Disputed => 2,
+        MilestoneStatus::Settled => 3,
+    }
+}
+
 fn slot(out: &mut Vec<u8>, proposal: Option<Proposal>) {
-    let (remaining, to_seller, deliver_by, expires_at, kind, milestone) = match proposal {
-        None | Some(Proposal::Withdrawn) => (0, 0, 0, 0, 0, 0),
-        Some(Proposal::Split { milestone, remaining, to_seller, expires_at }) => {
-            (remaining, to_seller, 0, expires_at, 1, milestone)
+    let (amounts, times, expires_at, kind, milestone, status) = match proposal {
+        None | Some(Proposal::Withdrawn) => ([0; 2], [0; 2], 0, 0, 0, 0),
+        Some(Proposal::Split { milestone, status, remaining, to_seller, expires_at }) => {
+            ([remaining, to_seller], [0; 2], expires_at, 1, milestone, number(status))
         }
-        Some(Proposal::Extension { milestone, deliver_by, expires_at }) => (0, 0, deliver_by, expires_at, 2, milestone),
+        Some(Proposal::Extension { milestone, status, replaces, deadline, expires_at }) => {
+            ([0; 2], [replaces, deadline], expires_at, 2, milestone, number(status))
+        }
     };
-    out.extend(remaining.to_le_bytes());
-    out.extend(to_seller.to_le_bytes());
-    out.extend(deliver_by.to_le_bytes());
-    out.extend(expires_at.to_le_bytes());
-    out.extend([kind, milestone, 0, 0, 0, 0, 0, 0]);
+    amounts.iter().for_each(|amount| out.extend(amount.to_le_bytes()));
+    times.iter().chain([&expires_at]).for_each(|time| out.extend(time.to_le_bytes()));
+    out.extend([kind, milestone, status, 0, 0, 0, 0, 0]);
 }
 
 /// As a u64, which every amount of the model must be: one that is not encodes as the largest, and so differs.

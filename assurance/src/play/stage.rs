@@ -12,7 +12,7 @@ use escrow_client::{
 };
 use escrow_tests::{TOKEN, TOKEN_2022, World, keypair};
 use solana_account::{AccountSharedData, ReadableAccount};
-use solana_instruction::{Instruction, error::InstructionError};
+use solana_instruction::{AccountMeta, Instruction, error::InstructionError};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_transaction_error::TransactionError;
@@ -571,6 +571,7 @@ fn means(reason: Reason, error: &TransactionError) -> bool {
             // Anchor's: 3007 is an account of another program, 3012 one that is not initialized.
             InstructionError::Custom(number) => [3007, 3012].contains(number),
             InstructionError::InvalidAccountOwner | InstructionError::IllegalOwner => true,
+            InstructionError::UninitializedAccount => true,
             _ => false,
         },
         // Of the system program as of the token programs.
@@ -583,6 +584,16 @@ fn means(reason: Reason, error: &TransactionError) -> bool {
 fn name(action: &Action) -> String {
     let shown = format!("{action:?}");
     shown.split([' ', '{']).next().unwrap_or_default().to_lowercase()
+}
+
+/// What stands behind the other accounts where a token moves.
+fn behind(place: &Slot, account: Option<Pubkey>) -> Vec<AccountMeta> {
+    let Slot { terms, vault, .. } = place;
+    account.map_or_else(Vec::new, |account| {
+        let written = [account, *vault].map(|account| AccountMeta::new(account, false));
+        let read = [terms.mint, terms.token_program].map(|account| AccountMeta::new_readonly(account, false));
+        [written, read].concat()
+    })
 }
 
 /// The instruction, as a client sends it.
@@ -599,16 +610,9 @@ fn build(place: &Slot, call: &Call) -> Result<Instruction> {
         Action::Create { terms } => instruction::create(signer, terms)?,
         Action::Fund => {
             let system_program = solana_sdk_ids::system_program::ID;
-            let accounts = accounts::Fund {
-                escrow,
-                buyer: signer,
-                system_program,
-                buyer_token: token_account.or(of_token(signer)),
-                vault,
-                mint,
-                token_program,
-            };
-            arguments::Fund {}.to_instruction(accounts)
+            let mut built = arguments::Fund {}.to_instruction(accounts::Fund { escrow, buyer: signer, system_program });
+            built.accounts.extend(behind(place, token_account.or(of_token(signer))));
+            built
         }
         Action::Cancel => arguments::Cancel {}.to_instruction(accounts::Cancel {
             escrow,
@@ -639,16 +643,11 @@ fn build(place: &Slot, call: &Call) -> Result<Instruction> {
         Action::Withdraw { recipient } => {
             let roles = [terms.buyer, terms.seller, terms.fee_recipient, terms.arbiter];
             let address = roles[usize::from(borsh::to_vec(recipient)?[0])];
-            let mut built = arguments::Withdraw { recipient: *recipient }.to_instruction(accounts::Withdraw {
-                escrow,
-                recipient: address,
-                recipient_token: token_account.or(of_token(escrow)),
-                vault,
-                mint,
-                token_program,
-            });
+            let mut built = arguments::Withdraw { recipient: *recipient }
+                .to_instruction(accounts::Withdraw { escrow, recipient: address });
             built.accounts[1].is_writable = sol;
             built.accounts[1].is_signer = call.signer == Some(address);
+            built.accounts.extend(behind(place, token_account.or(of_token(escrow))));
             built
         }
         Action::Close => arguments::Close {}.to_instruction(accounts::Close {

@@ -1,7 +1,7 @@
 //! From random numbers to moves. A step is a few small numbers whose meaning depends on where the play stands, so that a
 //! failing play can be shortened by leaving steps out and making numbers smaller.
 
-use escrow_client::{MilestoneTerms, Proposal, Recipient, Terms, history::Action};
+use escrow_client::{MilestoneStatus, MilestoneTerms, Proposal, Recipient, Terms, history::Action};
 use escrow_tests::{DAY, HOUR};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -168,18 +168,22 @@ fn actions(escrow: &Escrow, dice: &mut Dice) -> Vec<(Action, Option<Pubkey>)> {
     all
 }
 
+const STATUSES: [MilestoneStatus; 4] =
+    [MilestoneStatus::Pending, MilestoneStatus::Delivered, MilestoneStatus::Disputed, MilestoneStatus::Settled];
+
 /// A proposal that could be meant.
 fn proposal(escrow: &Escrow, milestone: u8, dice: &mut Dice) -> Proposal {
     let state = escrow.milestones.get(usize::from(milestone));
     let deadline = state.and_then(|state| state.phase.deadline()).unwrap_or(0);
     let deadline = i64::try_from(deadline).unwrap_or(0);
     let expires_at = deadline.saturating_add(dice.one_of(&[-HOUR, 0, 1, DAY]));
+    let status = state.map_or(MilestoneStatus::Settled, |state| state.phase.status());
     if dice.chance(50) {
         let remaining = state.map_or(0, |state| u64::try_from(state.remaining).unwrap_or(0));
-        Proposal::Split { milestone, remaining, to_seller: dice.amount(remaining), expires_at }
+        Proposal::Split { milestone, status, remaining, to_seller: dice.amount(remaining), expires_at }
     } else {
-        let deliver_by = deadline.saturating_add(dice.one_of(&[1, HOUR, DAY, 30 * DAY]));
-        Proposal::Extension { milestone, deliver_by, expires_at }
+        let later = deadline.saturating_add(dice.one_of(&[1, HOUR, DAY, 30 * DAY]));
+        Proposal::Extension { milestone, status, replaces: deadline, deadline: later, expires_at }
     }
 }
 
@@ -294,16 +298,19 @@ fn distort(action: &mut Action, escrow: &Escrow, dice: &mut Dice) {
         }
         Action::Propose { proposal } | Action::Accept { proposal } => match proposal {
             Proposal::Withdrawn => *proposal = self::proposal(escrow, other, dice),
-            Proposal::Split { milestone, remaining, to_seller, expires_at } => match dice.below(5) {
+            Proposal::Split { milestone, status, remaining, to_seller, expires_at } => match dice.below(6) {
                 0 => *milestone = other,
+                4 => *status = dice.one_of(&STATUSES),
                 1 => *remaining = number,
                 2 => *to_seller = number,
                 3 => *expires_at = dice.one_of(&[0, i64::MIN, i64::MAX]),
                 _ => *proposal = Proposal::Withdrawn,
             },
-            Proposal::Extension { milestone, deliver_by, expires_at } => match dice.below(4) {
+            Proposal::Extension { milestone, status, replaces, deadline, expires_at } => match dice.below(6) {
                 0 => *milestone = other,
-                1 => *deliver_by = dice.one_of(&[0, i64::MIN, i64::MAX]),
+                1 => *deadline = dice.one_of(&[0, i64::MIN, i64::MAX]),
+                3 => *replaces = dice.one_of(&[0, i64::MAX, *deadline]),
+                4 => *status = dice.one_of(&STATUSES),
                 2 => *expires_at = dice.one_of(&[0, i64::MIN, i64::MAX]),
                 _ => *proposal = Proposal::Withdrawn,
             },

@@ -70,6 +70,8 @@ reasons! {
         "An account may come with a mark that the instruction does not ask for: nothing is done with it.";
     AccountsBehindTheLast: [Same],
         "Accounts behind those of the interface are never looked at.";
+    NoTokenAccountsForSol: [Same],
+        "For SOL the token accounts at the end are left out, or the program's own address stands for each.";
     AnyoneMayPayTheRent: [InItsPlace],
         "Whoever signs as rent payer pays the rent, and is recorded to get it back.";
     RentIsToppedUp: [Other],
@@ -121,6 +123,8 @@ pub const JUSTIFICATIONS: &[Justification] = &[
     any(&RightsThatNobodyUses, "*", "writable"),
     any(&RightsThatNobodyUses, "*", "signing"),
     any(&AccountsBehindTheLast, "-", "one account more: *"),
+    on("fund", sol(any(&NoTokenAccountsForSol, "-", "*"))),
+    on("withdraw", sol(any(&NoTokenAccountsForSol, "-", "*"))),
     // escrow
     any(&AnotherEscrow, "escrow", "another escrow of the same parties"),
     any(&AnotherEscrow, "escrow", "a created escrow of the same parties"),
@@ -130,8 +134,6 @@ pub const JUSTIFICATIONS: &[Justification] = &[
     on("expire", any(&AnotherEscrow, "escrow", "an escrow of other parties")),
     on("cancel", variant("funded", any(&AnUnfundedEscrowCloses, "escrow", "a created escrow of the same parties"))),
     any(&OnlyTheProgramWritesEscrows, "escrow", "a copy of the escrow [forged]"),
-    any(&OnlyTheProgramWritesEscrows, "escrow", "a copy a byte longer [forged]"),
-    any(&OnlyTheProgramWritesEscrows, "escrow", "itself, a byte longer [forged]"),
     on("create", any(&RentIsToppedUp, "escrow", "itself, closed")),
     // people
     on("create", any(&AnyoneMayPayTheRent, "rent_payer", "*")),

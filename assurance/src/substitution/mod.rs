@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use escrow_client::address;
+use escrow_client::{
+    address,
+    escrow::interface::{Account as Slot, INSTRUCTIONS, Instruction as Interface},
+};
 use escrow_tests::World;
 use solana_account::{Account, AccountSharedData};
 use solana_instruction::{AccountMeta, Instruction};
@@ -22,13 +25,11 @@ use crate::{
     people::{NONE, Who, on_every_core, send},
 };
 use candidates::{Candidate, alterations, candidates, nothing, token_owner};
-use interface::{InstructionAccounts, Slot};
 use justifications::{Effect, JUSTIFICATIONS, Justification};
 use outcome::{Outcome, refusal};
 use scene::{Scene, scenes};
 
 mod candidates;
-mod interface;
 mod justifications;
 mod outcome;
 mod scene;
@@ -68,13 +69,12 @@ struct Row {
 
 /// Runs every case and compares the file.
 fn run(run: &Run) -> anyhow::Result<Vec<Figure>> {
-    let interface = interface::instructions()?;
     let scenes = scenes();
     let covered: BTreeSet<&str> = scenes.iter().map(|scene| scene.instruction).collect();
-    for instruction in &interface {
-        ensure!(covered.contains(instruction.name.as_str()), "no scene for `{}`", instruction.name);
+    for Interface { name, .. } in &INSTRUCTIONS {
+        ensure!(covered.contains(name), "no scene for `{name}`");
     }
-    let rows = run_all(scenes, &interface, run)?;
+    let rows = run_all(scenes, run)?;
 
     let mut text = justifications::legend();
     text.push_str("instruction\tasset\tvariant\taccount\tcase\toutcome\tjustified by\n");
@@ -137,7 +137,7 @@ fn justifies(entry: &Justification, row: &Row, effect: &Effect) -> bool {
         && entry.reason.allows.contains(effect)
 }
 
-fn run_all(scenes: Vec<Scene>, interface: &[InstructionAccounts], run: &Run) -> anyhow::Result<Vec<Row>> {
+fn run_all(scenes: Vec<Scene>, run: &Run) -> anyhow::Result<Vec<Row>> {
     let count = scenes.len();
     let scenes: Vec<Mutex<Option<Scene>>> = scenes.into_iter().map(|scene| Mutex::new(Some(scene))).collect();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -147,7 +147,7 @@ fn run_all(scenes: Vec<Scene>, interface: &[InstructionAccounts], run: &Run) -> 
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(scene) = scenes.get(index) else { return };
             let Some(scene) = scene.lock().expect("a lock").take() else { return };
-            let rows = run_scene(scene, interface);
+            let rows = run_scene(scene);
             results.lock().expect("a lock").insert(index, rows);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             (run.progress)(done as u64, count as u64);
@@ -160,10 +160,12 @@ fn run_all(scenes: Vec<Scene>, interface: &[InstructionAccounts], run: &Run) -> 
     Ok(rows?.into_iter().flatten().collect())
 }
 
-fn run_scene(mut scene: Scene, interface: &[InstructionAccounts]) -> anyhow::Result<Vec<Row>> {
+fn run_scene(mut scene: Scene) -> anyhow::Result<Vec<Row>> {
     let title = format!("{}, {}, {}", scene.instruction, scene.asset.name(), scene.variant);
-    let accounts = interface.iter().find(|accounts| accounts.name == scene.instruction).context("an instruction")?;
-    ensure!(accounts.slots.len() == scene.baseline.accounts.len(), "{title}: not the accounts of the interface");
+    let slots = INSTRUCTIONS.iter().find(|it| it.name == scene.instruction).context("an instruction")?.accounts;
+    // What is left out at the end, as token accounts are for SOL, is a slot too: another account may stand there.
+    let absent = AccountMeta::new_readonly(NONE, false);
+    scene.baseline.accounts.resize(slots.len(), absent);
     let candidates = candidates(&mut scene);
     let before = scene.world.snapshot();
     let expected = {
@@ -174,7 +176,7 @@ fn run_scene(mut scene: Scene, interface: &[InstructionAccounts]) -> anyhow::Res
         Change::between(&before, &world.snapshot())
     };
     let mut rows = Vec::new();
-    for case in cases(&scene, &accounts.slots, &candidates) {
+    for case in cases(&scene, slots, &candidates) {
         let outcome = attempt(&scene, &before, &expected, &case)
             .with_context(|| format!("{title}, {}, {}", case.slot, case.what))?;
         rows.push(Row {
@@ -232,7 +234,7 @@ fn replacements(scene: &Scene, slots: &[Slot], index: usize, candidates: &[Candi
                 is_writable: (slot.writable || right.is_writable) && !absent,
             };
             cases.push(Case {
-                slot: slot.name.clone(),
+                slot: slot.name.to_owned(),
                 what,
                 instruction,
                 altered: None,
@@ -255,7 +257,7 @@ fn altered_accounts(scene: &Scene, index: usize, slot: &Slot) -> Vec<Case> {
         return Vec::new();
     };
     let case = |(what, account)| Case {
-        slot: slot.name.clone(),
+        slot: slot.name.to_owned(),
         what,
         instruction: scene.baseline.clone(),
         altered: Some((address, account)),
@@ -268,7 +270,7 @@ fn flags(scene: &Scene, index: usize, slot: &Slot) -> Vec<Case> {
     let flip = |what: &str, change: &dyn Fn(&mut AccountMeta)| {
         let mut instruction = scene.baseline.clone();
         change(&mut instruction.accounts[index]);
-        Case { slot: slot.name.clone(), what: what.to_owned(), instruction, altered: None, in_place_of: Vec::new() }
+        Case { slot: slot.name.to_owned(), what: what.to_owned(), instruction, altered: None, in_place_of: Vec::new() }
     };
     let right = &scene.baseline.accounts[index];
     let writable = if right.is_writable { "read-only" } else { "writable" };

@@ -168,11 +168,13 @@ const PAID: &[Step] = &[Create, Fund, Wait(HOUR), Deliver, Dispute, Rule, Withdr
 const PAID_SURPLUS: &[Step] = &[Create, Fund, Wait(HOUR), Deliver, Dispute, Rule, Withdraw, Wait(DAY), Uninvited];
 
 fn split() -> Proposal {
-    Proposal::Split { milestone: 0, remaining: AMOUNT, to_seller: AMOUNT / 4, expires_at: START + 5 * DAY }
+    let (status, remaining) = (MilestoneStatus::Pending, AMOUNT);
+    Proposal::Split { milestone: 0, status, remaining, to_seller: AMOUNT / 4, expires_at: START + 5 * DAY }
 }
 
 fn extension() -> Proposal {
-    Proposal::Extension { milestone: 0, deliver_by: START + 20 * DAY, expires_at: START + 5 * DAY }
+    let (status, replaces, deadline) = (MilestoneStatus::Pending, START + 10 * DAY, START + 20 * DAY);
+    Proposal::Extension { milestone: 0, status, replaces, deadline, expires_at: START + 5 * DAY }
 }
 
 fn plain(_: &mut Terms, _: &World) {}

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anchor_lang_idl_spec::{
-    Idl, IdlConst, IdlErrorCode, IdlEvent, IdlInstructionAccountItem, IdlSerialization, IdlType, IdlTypeDef,
+    Idl, IdlConst, IdlErrorCode, IdlEvent, IdlInstruction, IdlInstructionAccount, IdlInstructionAccountItem,
+    IdlSerialization, IdlType, IdlTypeDef,
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 
 use super::printed::Printed;
@@ -18,6 +19,14 @@ use super::slab;
 struct PrintedEvent {
     event: IdlEvent,
     types: Vec<IdlTypeDef>,
+}
+
+/// An instruction in the program's table of its interface.
+#[derive(Deserialize)]
+struct PrintedInstruction {
+    name: String,
+    discriminator: u8,
+    accounts: Vec<IdlInstructionAccount>,
 }
 
 pub fn complete(printed: Printed) -> Result<Idl> {
@@ -50,24 +59,42 @@ pub fn complete(printed: Printed) -> Result<Idl> {
         definition.serialization = IdlSerialization::Borsh;
         definition.repr = None;
     }
-    for instruction in &mut idl.instructions {
-        for account in &mut instruction.accounts {
-            let IdlInstructionAccountItem::Single(account) = account else { bail!("nested accounts: not foreseen") };
-            // A relation makes clients fill the account in by themselves. One that is optional is there for a reason.
-            if account.optional {
-                account.relations.clear();
-            }
-            // Paid SOL here; the program asks for that only where it does pay SOL.
-            if instruction.name == "withdraw" && account.name == "recipient" {
-                account.writable = true;
-            }
-        }
+    let [table]: [Vec<PrintedInstruction>; 1] =
+        printed.json("interface")?.try_into().map_err(|_| anyhow!("the program prints its table not exactly once"))?;
+    ensure!(table.len() == idl.instructions.len(), "the program's table has not its instructions");
+    for instruction in table {
+        let described = idl.instructions.iter_mut().find(|described| described.name == instruction.name);
+        let described = described.with_context(|| format!("the program has no instruction {}", instruction.name))?;
+        complete_accounts(described, instruction)?;
     }
     for docs in all_docs(&mut idl) {
         *docs = docs.replace("[`", "`").replace("`]", "`");
     }
     sort(&mut idl)?;
     Ok(idl)
+}
+
+/// The accounts of the program's table, with the words of Anchor's description where that has the account too. The two
+/// must agree, but that the table may mark more as written, and go on where the accounts struct ends.
+fn complete_accounts(described: &mut IdlInstruction, table: PrintedInstruction) -> Result<()> {
+    let name = &table.name;
+    ensure!(described.discriminator == [table.discriminator], "{name} has another number in the program's table");
+    let mut by_anchor = std::mem::take(&mut described.accounts).into_iter();
+    for mut account in table.accounts {
+        if let Some(item) = by_anchor.next() {
+            let IdlInstructionAccountItem::Single(known) = item else { bail!("nested accounts: not foreseen") };
+            let same = known.name == account.name
+                && (known.signer, known.optional) == (account.signer, account.optional)
+                && known.writable <= account.writable;
+            ensure!(same, "{name}: the account {} stands otherwise in the program's table", known.name);
+            // A relation makes clients fill the account in by themselves. One that is optional is there for a reason.
+            let relations = if known.optional { Vec::new() } else { known.relations };
+            account = IdlInstructionAccount { writable: account.writable, relations, ..known };
+        }
+        described.accounts.push(IdlInstructionAccountItem::Single(account));
+    }
+    ensure!(by_anchor.next().is_none(), "{name} has accounts that the program's table does not know");
+    Ok(())
 }
 
 /// Each type once. Two different ones with the same name would make one description of the other's bytes.
