@@ -4,7 +4,10 @@ use std::{fs, mem::offset_of, path::PathBuf};
 
 use escrow_client::{
     EscrowError,
-    escrow::state::{Escrow, HEADER_SIZE, Ledger, MILESTONE_SIZE, Milestone, ProposalSlot},
+    escrow::{
+        interface::{INSTRUCTIONS, Instruction},
+        state::{Escrow, HEADER_SIZE, Ledger, MILESTONE_SIZE, Milestone, ProposalSlot},
+    },
 };
 
 /// Where the documents are.
@@ -15,7 +18,8 @@ pub fn path(name: &str) -> PathBuf {
 /// `docs/protocol.md` as committed, and as it should be.
 pub fn protocol() -> std::io::Result<(String, String)> {
     let committed = fs::read_to_string(path("protocol.md"))?;
-    let written = replace(&committed, "layout", &layout());
+    let written = replace(&committed, "instructions", &instructions(&committed));
+    let written = replace(&written, "layout", &layout());
     let written = replace(&written, "errors", &errors());
     Ok((committed, written))
 }
@@ -26,6 +30,21 @@ fn replace(text: &str, name: &str, rows: &str) -> String {
     let (head, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
     let (_, tail) = rest.split_once("<!-- end -->").expect("no end");
     format!("{head}{begin}{rows}<!-- end -->{tail}")
+}
+
+/// The accounts by the program's table; what the document says of the arguments stays.
+fn instructions(committed: &str) -> String {
+    let row = |instruction: &Instruction| {
+        let begin = format!("| {} | {} |", instruction.discriminator, instruction.name);
+        let said = committed.lines().find_map(|line| line.strip_prefix(&begin)).and_then(|rest| rest.split('|').next());
+        let accounts = instruction.accounts.iter().map(|account| {
+            let marks = [(account.writable, 'w'), (account.signer, 's'), (account.optional, '?')];
+            let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+            if marks.is_empty() { account.name.to_owned() } else { format!("{} `{marks}`", account.name) }
+        });
+        format!("{begin}{}| {} |\n", said.unwrap_or(" ? "), accounts.collect::<Vec<_>>().join(", "))
+    };
+    INSTRUCTIONS.iter().map(row).collect()
 }
 
 fn errors() -> String {

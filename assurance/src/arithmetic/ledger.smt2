@@ -15,10 +15,10 @@
 ; MIRRORS milestone.rs fn take 7752d60e0307bfa0
 ; MIRRORS milestone.rs fn take_all 414c808dd55b1a2c
 ; MIRRORS escrow.rs fn cancel 933cea8b97a1f15f
-; MIRRORS escrow.rs fn claim 81330215790627ab
+; MIRRORS escrow.rs fn claim 828cf1b8c54aee39
 ; MIRRORS escrow.rs fn release ed374f0f677632ec
 ; MIRRORS escrow.rs fn refund ec027c7ce80e44f0
-; MIRRORS escrow.rs fn rule f8a53b6b9d75139a
+; MIRRORS escrow.rs fn rule 2e7f47f753f511cc
 ; MIRRORS escrow.rs fn expire bd0e90598c58a8bc
 ; MIRRORS escrow.rs fn accept 5841b6d456be1f0f
 ; MIRRORS escrow.rs fn withdraw 6bbeb84c16ad132a

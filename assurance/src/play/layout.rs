@@ -13,7 +13,7 @@ use crate::model::{Escrow, Milestone};
 pub fn bytes(at: &Pubkey, escrow: &Escrow) -> Vec<u8> {
     let terms = &escrow.terms;
     let encoded = borsh::to_vec(terms).unwrap_or_default();
-    let terms_hash: [u8; 32] = Sha256::new().chain_update(b"escrow:terms:v1").chain_update(encoded).finalize().into();
+    let terms_hash: [u8; 32] = Sha256::new().chain_update(b"escrow:terms:v2").chain_update(encoded).finalize().into();
     let (bump, vault) = derive(at, &terms_hash);
     let sol = terms.mint == Pubkey::default();
     let vault = if sol { Pubkey::default() } else { vault };

@@ -200,7 +200,7 @@ impl Stage {
         let rent = |bytes: usize| i128::from(world.svm.minimum_balance_for_rent_exemption(bytes));
         let mut model = Model { now: world.now().into(), tokens, ..Model::default() };
         // The sizes of docs/protocol.md; a token account of Token-2022 for a mint without extensions has no more either.
-        model.rents.escrow = (0..=8).map(|count| rent(608 + 40 * count)).collect();
+        model.rents.escrow = (0..=8).map(|count| rent(624 + 40 * count)).collect();
         model.rents.vault = BTreeMap::from([(TOKEN, rent(165)), (TOKEN_2022, rent(165))]);
         model.rents.wallet = rent(0);
         model.lamports = people().iter().map(|person| (*person, world.lamports(person).into())).collect();

@@ -107,7 +107,7 @@ impl List {
             ("a copy with another discriminator [forged]", copy(&|account| account.data[0] ^= 1)),
             ("a copy a byte shorter [forged]", copy(&|account| account.data.truncate(length - 1))),
             ("a copy a byte longer [forged]", copy(&|account| account.data.push(0))),
-            ("a copy without milestones [forged]", copy(&|account| account.data.truncate(608))),
+            ("a copy without milestones [forged]", copy(&|account| account.data.truncate(624))),
             ("a copy under the system program [forged]", copy(&|account| account.owner = system_program::ID)),
             ("a copy under SPL Token [forged]", copy(&|account| account.owner = TOKEN)),
             ("a copy under another program", copy(&|account| account.owner = another_program())),
