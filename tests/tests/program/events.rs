@@ -7,7 +7,6 @@ use escrow_client::{
     terms,
 };
 use escrow_tests::{DAY, HOUR, KINDS, Kind, START};
-use sha2::{Digest, Sha256};
 use solana_signer::Signer;
 
 use crate::support::*;
@@ -173,7 +172,7 @@ fn proposing_and_accepting_are_told() {
 fn a_claim_is_told() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], |world, terms| {
-            terms.hashlock = Sha256::digest(SECRET).into();
+            lock(terms);
             (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), 250);
         });
         let claim = deal.claim(0, SECRET);

@@ -2,7 +2,7 @@
 
 use escrow_client::{
     EscrowError::{self, *},
-    address, instruction, terms,
+    address, escrow, instruction, terms,
 };
 use escrow_tests::{INITIAL_TOKENS, KINDS, Kind, START, TOKEN, TOKEN_2022, keypair};
 use solana_account::Account;
@@ -110,12 +110,14 @@ fn a_token_escrow_needs_all_its_token_accounts() {
 #[test]
 fn a_sol_escrow_takes_no_token_accounts() {
     let mut deal = Deal::created(Kind::Sol, &[1_000], plain);
-    let addresses =
-        [(3, deal.world.token_account(&deal.key(Who::Buyer))), (4, deal.vault()), (5, deal.world.mint), (6, TOKEN)];
-    for (index, address) in addresses {
-        let mut act = deal.fund().account(index, address);
-        act.instruction.accounts[index].is_writable = index < 5;
-        deal.refused(act, TokenAccountsUnexpected);
+    let (buyer_token, vault, mint) = (deal.world.token_account(&deal.key(Who::Buyer)), deal.vault(), deal.world.mint);
+    let all = [buyer_token, vault, mint, TOKEN];
+    deal.refused(deal.fund().behind(&all), TokenAccountsUnexpected);
+    for (index, address) in (0..4).zip(all) {
+        deal.refused(deal.fund().behind(&[address]), TokenAccountsUnexpected);
+        let mut placeholders = [escrow::ID; 4];
+        placeholders[index] = address;
+        deal.refused(deal.fund().behind(&placeholders), TokenAccountsUnexpected);
     }
 }
 
@@ -192,7 +194,7 @@ fn the_vault_cannot_fund_itself() {
     let mut deal = Deal::created(Kind::Token, &[1_000], plain);
     let vault = deal.vault();
     deal.world.mint_to_account(&vault, 5_000);
-    deal.refused(deal.fund().account(3, vault), DUPLICATE);
+    deal.refused(deal.fund().account(3, vault), TOKEN_OWNER_MISMATCH);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `withdraw`: pays what is due to one recipient, to the recorded address, by anyone.
 
-use escrow_client::{EscrowError::*, Recipient, Terms, address, instruction};
+use escrow_client::{EscrowError::*, Recipient, Terms, address, escrow, instruction};
 use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, TOKEN, TOKEN_2022, World, keypair};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -266,11 +266,15 @@ fn a_token_escrow_needs_all_its_token_accounts() {
 #[test]
 fn a_sol_escrow_takes_no_token_accounts() {
     let mut deal = decided(Kind::Sol);
-    let seller_token = deal.world.token_account(&deal.key(Who::Seller));
-    for (index, address) in [(2, seller_token), (3, deal.vault()), (4, deal.world.mint), (5, TOKEN)] {
-        let mut act = deal.withdraw(Recipient::Seller).account(index, address);
-        act.instruction.accounts[index].is_writable = index < 4;
-        deal.refused(act, TokenAccountsUnexpected);
+    let (seller_token, vault, mint) = (deal.world.token_account(&deal.key(Who::Seller)), deal.vault(), deal.world.mint);
+    let all = [seller_token, vault, mint, TOKEN];
+    let withdraw = deal.withdraw(Recipient::Seller);
+    deal.refused(withdraw.clone().behind(&all), TokenAccountsUnexpected);
+    for (index, address) in (0..4).zip(all) {
+        deal.refused(withdraw.clone().behind(&[address]), TokenAccountsUnexpected);
+        let mut placeholders = [escrow::ID; 4];
+        placeholders[index] = address;
+        deal.refused(withdraw.clone().behind(&placeholders), TokenAccountsUnexpected);
     }
 }
 
@@ -343,7 +347,7 @@ fn a_vault_is_never_a_destination() {
     let mut deal = decided(Kind::Token);
     let others = deal.world.terms(Kind::Token, &[5_000]);
     let other_vault = address::vault_address(&deal.world.create_and_fund(&others));
-    deal.refused(deal.withdraw(Recipient::Seller).account(2, deal.vault()), DUPLICATE);
+    deal.refused(deal.withdraw(Recipient::Seller).account(2, deal.vault()), TokenAccountOwner);
     deal.refused(deal.withdraw(Recipient::Seller).account(2, other_vault), TokenAccountOwner);
 }
 
