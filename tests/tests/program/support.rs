@@ -119,6 +119,12 @@ impl Act {
         self
     }
 
+    /// With its first `count` accounts only.
+    pub fn first_accounts(mut self, count: usize) -> Self {
+        self.instruction.accounts.truncate(count);
+        self
+    }
+
     pub fn read_only(mut self, index: usize) -> Self {
         self.instruction.accounts[index].is_writable = false;
         self
@@ -558,6 +564,12 @@ impl Deal {
         assert!(!self.world.exists(&self.escrow), "the escrow is still there");
         assert!(!self.world.exists(&self.vault()), "the vault is still there");
     }
+}
+
+/// Every choice of one or more of the numbers from `first` to `first + 3`: which token accounts an instruction is sent
+/// without.
+pub fn some_of_four(first: usize) -> impl Iterator<Item = Vec<usize>> {
+    (1..16usize).map(move |chosen| (0..4).filter(|bit| chosen >> bit & 1 == 1).map(|bit| first + bit).collect())
 }
 
 /// Changes the escrow's own account, as no instruction can.
