@@ -298,6 +298,8 @@ fn rivals(deal: &Deal, status: MilestoneStatus) -> Vec<Rival> {
     vec![
         Rival { once_claimed, ..rival(turn, deal.fork(), deal.turn(0), [decides, late]) },
         rival("expire", deal.fork(), deal.expire(0), [Err(DeadlineNotReached), default]),
+        rival("release all", deal.fork(), deal.release(0, AMOUNT), [settles(AMOUNT, 0); 2]),
+        rival("refund all", deal.fork(), deal.refund(0, AMOUNT), [settles(0, 0); 2]),
         rival("propose a split", deal.fork(), deal.propose(Who::Buyer, split), [leaves, leaves]),
         rival("propose an extension", deal.fork(), deal.propose(Who::Buyer, extension), [leaves, late]),
         rival("accept a split", offered(split), deal.accept(Who::Buyer, split), [settles(400, 0); 2]),

@@ -121,16 +121,14 @@ fn an_account_of_any_other_version_is_refused_by_name_by_every_instruction() {
         settled.ok(settled.release(0, 1_000));
         for (stage, deal) in [("created", created), ("funded", funded), ("settled", settled)] {
             let acts = deal.every_act();
-            for version in other_versions() {
+            // Every version where it is quick, elsewhere those at the ends and next to the present one.
+            let every = (kind, stage) == (Kind::Sol, "funded");
+            for version in other_versions().filter(|version| every || [0, 1, 3, 4, 255].contains(version)) {
                 let mut deal = deal.fork();
                 tamper(&mut deal, |data| data[VERSION_OFFSET] = version);
                 let decoded = EscrowAccount::decode(deal.escrow, &deal.world.raw(&deal.escrow));
                 assert_eq!(decoded, Err(AccountError::Version(version)));
-                for (index, (name, act)) in (0u8..).zip(&acts) {
-                    // One instruction for each version, and all for those next to the present one and at the ends.
-                    if ![0, 1, 3, 4, 255].contains(&version) && index != version % 13 {
-                        continue;
-                    }
+                for (name, act) in &acts {
                     case(format_args!("{kind:?}, {stage}, version {version}, {name}"));
                     deal.refused(act.clone(), VersionUnsupported);
                 }
