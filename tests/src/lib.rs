@@ -250,13 +250,26 @@ impl World {
     /// lamport of any account but the fee payer's.
     #[track_caller]
     pub fn refused(&mut self, instruction: Instruction, signers: &[&Keypair], reason: impl Into<Refusal>) {
+        self.refused_at(0, &[instruction], signers, reason);
+    }
+
+    /// Like [`World::refused`], for a transaction of several instructions of which the one at `index` is refused: with it
+    /// the whole transaction.
+    #[track_caller]
+    pub fn refused_at(
+        &mut self,
+        index: u8,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+        reason: impl Into<Refusal>,
+    ) {
         let Refusal(expected) = reason.into();
         let before = self.snapshot();
-        match self.send(&[instruction], signers) {
+        match self.send(instructions, signers) {
             Ok(meta) => panic!("accepted, where {expected:?} was expected\n{}", meta.pretty_logs()),
             Err(failed) => assert_eq!(
                 failed.err,
-                TransactionError::InstructionError(0, expected),
+                TransactionError::InstructionError(index, expected),
                 "\n{}",
                 failed.meta.pretty_logs()
             ),

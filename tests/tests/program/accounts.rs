@@ -6,7 +6,7 @@ use escrow_client::{
     escrow::{self, state::Ledger},
     instruction,
 };
-use escrow_tests::{KINDS, Kind, TOKEN, World, keypair};
+use escrow_tests::{KINDS, Kind, Refusal, TOKEN, World, keypair};
 use solana_account::Account;
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
@@ -21,7 +21,12 @@ fn with_escrow(deal: &Deal, escrow: Pubkey) -> Vec<(&'static str, Act)> {
 
 /// Every instruction on an account with the escrow's bytes and this change is refused for this reason.
 #[track_caller]
-fn refuse_altered(deal: &mut Deal, what: &str, change: impl FnOnce(&mut Account), reason: InstructionError) {
+pub fn refuse_altered(
+    deal: &mut Deal,
+    what: &str,
+    change: impl FnOnce(&mut Account),
+    reason: impl Into<Refusal> + Clone,
+) {
     let forged = keypair(75).pubkey();
     let mut account = deal.world.raw(&deal.escrow);
     change(&mut account);
@@ -71,7 +76,7 @@ fn an_account_of_the_program_with_another_discriminator_is_refused() {
 fn an_account_that_is_cut_off_is_refused() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], plain);
-        for length in [0, 7, 8, 599, 600, 604, 607] {
+        for length in [0, 7, 8, 597, 598, 615, 616, 620, 623] {
             refuse_altered(
                 &mut deal,
                 &format!("{kind:?}, {length} bytes"),
@@ -80,7 +85,7 @@ fn an_account_that_is_cut_off_is_refused() {
             );
         }
         // The header is whole, the milestone that it counts is not.
-        for length in [608, 647] {
+        for length in [624, 625, 663] {
             refuse_altered(
                 &mut deal,
                 &format!("{kind:?}, {length} bytes"),
@@ -91,22 +96,54 @@ fn an_account_that_is_cut_off_is_refused() {
     }
 }
 
+/// The program never resizes an account: one that has room for more than it counts is none that it wrote.
+#[test]
+fn an_account_whose_size_does_not_match_its_count_is_refused() {
+    for kind in KINDS {
+        for count in [1, 8] {
+            let mut deal = Deal::funded(kind, &vec![1_000; count], plain);
+            let full = 624 + 40 * count;
+            for length in [full - 40, full - 1, full + 1, full + 39, full + 40, full + 400, 10_240] {
+                refuse_altered(
+                    &mut deal,
+                    &format!("{kind:?}, {count} milestones in {length} bytes"),
+                    |account| account.data.resize(length, 0),
+                    InstructionError::InvalidAccountData,
+                );
+            }
+            // 2^32 milestones of 40 bytes, less those that would be too few: no product of the two wraps around.
+            for counted in [0, count as u32 - 1, count as u32 + 1, 1 << 29, 1 << 31, u32::MAX] {
+                if counted == count as u32 {
+                    continue;
+                }
+                refuse_altered(
+                    &mut deal,
+                    &format!("{kind:?}, {count} milestones, counted as {counted}"),
+                    |account| account.data[616..620].copy_from_slice(&counted.to_le_bytes()),
+                    InstructionError::InvalidAccountData,
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn something_else_in_the_place_of_the_escrow_is_refused() {
     let mut deal = Deal::funded(Kind::Token, &[1_000], plain);
     let others = [
-        ("the vault", deal.vault()),
-        ("a token account", deal.world.token_account(&deal.key(Who::FeeRecipient))),
-        ("the mint", deal.world.mint),
-        ("a person", deal.key(Who::FeeRecipient)),
-        ("nothing", keypair(99).pubkey()),
+        ("the vault", deal.vault(), InstructionError::IllegalOwner),
+        ("a token account", deal.world.token_account(&deal.key(Who::FeeRecipient)), InstructionError::IllegalOwner),
+        ("the mint", deal.world.mint, InstructionError::IllegalOwner),
+        ("a person", deal.key(Who::FeeRecipient), InstructionError::IllegalOwner),
+        ("nothing", keypair(99).pubkey(), NO_ACCOUNT),
     ];
-    for (what, address) in others {
+    for (what, address, reason) in others {
         for (name, act) in with_escrow(&deal, address) {
             case(format_args!("{what}, {name}"));
-            // An account that the instruction also names elsewhere is passed twice.
-            let twice = act.instruction.accounts.iter().filter(|account| account.pubkey == address).count() > 1;
-            deal.refused(act, if twice { DUPLICATE } else { NO_DATA });
+            // Among the fixed accounts, one that the instruction also names elsewhere is passed twice.
+            let fixed = &act.instruction.accounts[..fixed_accounts(name, &act)];
+            let twice = fixed.iter().filter(|account| account.pubkey == address).count() > 1;
+            deal.refused(act, if twice { DUPLICATE } else { reason.clone() });
         }
     }
 }
@@ -130,12 +167,12 @@ fn every_instruction_on_a_closed_escrow_is_refused() {
             }
             for (name, act) in acts {
                 case(format_args!("{kind:?}, funded: {funded}, {name}"));
-                deal.refused(act.clone(), NO_DATA);
+                deal.refused(act.clone(), NO_ACCOUNT);
                 // Nor does it come back with lamports.
                 let mut revived = deal.fork();
                 let escrow = revived.escrow;
                 revived.world.svm.airdrop(&escrow, 50_000_000).expect("an airdrop");
-                revived.refused(act, NO_DATA);
+                revived.refused(act, InstructionError::IllegalOwner);
             }
         }
     }
@@ -209,6 +246,15 @@ fn an_account_for_uninvited_tokens_that_is_not_writable_is_refused() {
     funded.ok(close);
 }
 
+/// How many of the accounts of `act` Anchor reads. The token accounts of `fund` and `withdraw` stand behind them.
+fn fixed_accounts(name: &str, act: &Act) -> usize {
+    match name {
+        "fund" => 3,
+        "withdraw" => 2,
+        _ => act.instruction.accounts.len(),
+    }
+}
+
 #[test]
 fn missing_accounts_are_refused() {
     for kind in KINDS {
@@ -216,7 +262,7 @@ fn missing_accounts_are_refused() {
         let mut deal = Deal::funded(kind, &[1_000], plain);
         let create = [("create", fresh.create())];
         for (name, act) in create.into_iter().chain(deal.every_act()) {
-            let full = act.instruction.accounts.len();
+            let full = fixed_accounts(name, &act);
             for count in 0..full {
                 case(format_args!("{kind:?}, {name}, {count} of {full}"));
                 let mut act = act.clone();
@@ -295,16 +341,9 @@ fn no_two_accounts_that_move_money_may_be_one() {
 
 // Values that the program never writes ----------------------------------------------------------------------------------
 
-/// Changes the escrow's own account, as no instruction can.
-fn tamper(deal: &mut Deal, change: impl FnOnce(&mut [u8])) {
-    let mut account = deal.world.raw(&deal.escrow);
-    change(&mut account.data);
-    deal.world.svm.set_account(deal.escrow, account).expect("an account");
-}
-
 /// Where the header, the ledger and the first milestone begin in the account.
 const HEADER: usize = 8;
-const MILESTONE: usize = 608;
+const MILESTONE: usize = HEADER + escrow::state::HEADER_SIZE + 8;
 
 #[test]
 fn an_unknown_status_is_an_error_and_not_a_default() {

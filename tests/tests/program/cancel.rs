@@ -157,11 +157,64 @@ fn cancelling_takes_back_only_what_is_not_decided() {
         deal.ok(deal.refund(2, 7));
         deal.ok(deal.cancel(Who::Buyer));
         deal.assert_ledger([15, 45, 0, 0], [45, 15, 0, 0]);
-        // Again: nothing is left to take back.
-        deal.ok(deal.cancel(Who::Buyer));
-        deal.assert_ledger([15, 45, 0, 0], [45, 15, 0, 0]);
+        deal.refused(deal.cancel(Who::Buyer), NothingToCancel);
         deal.withdraw_all();
         deal.wait_and_close();
+    }
+}
+
+/// Settles a milestone of 10 in the cooling-off period, `released` of it to the seller.
+fn settle(deal: &mut Deal, milestone: u8, released: u64) {
+    if released != 0 {
+        deal.ok(deal.release(milestone, released));
+    }
+    if released != 10 {
+        deal.ok(deal.refund(milestone, 10 - released));
+    }
+}
+
+#[test]
+fn a_funded_escrow_in_which_nothing_remains_is_not_cancelled() {
+    for kind in KINDS {
+        for count in [1, 8] {
+            for released in [0, 4, 10] {
+                case(format_args!("{kind:?}, {count} milestones, {released} of 10 released"));
+                let mut deal = cooling(kind, &vec![10; count]);
+                for milestone in (0u8..).take(count) {
+                    settle(&mut deal, milestone, released);
+                }
+                deal.refused(deal.cancel(Who::Buyer), NothingToCancel);
+                // Who cancels, and when, is told first.
+                for who in EVERYBODY.into_iter().filter(|who| *who != Who::Buyer) {
+                    deal.refused(deal.cancel(who), NotBuyer);
+                }
+                let total = 10 * count as u64;
+                deal.assert_divided(total, released * count as u64);
+                deal.withdraw_all();
+                deal.refused(deal.cancel(Who::Buyer), NothingToCancel);
+                deal.world.advance(i64::from(COOLING_OFF));
+                deal.refused(deal.cancel(Who::Buyer), CoolingOffOver);
+                deal.wait_and_close();
+            }
+        }
+    }
+}
+
+#[test]
+fn one_milestone_of_eight_in_which_something_remains_is_cancelled() {
+    for kind in KINDS {
+        for last in 0..8 {
+            case(format_args!("{kind:?}, milestone {last}"));
+            let mut deal = cooling(kind, &[10; 8]);
+            for milestone in (0..8).filter(|milestone| *milestone != last) {
+                settle(&mut deal, milestone, 10);
+            }
+            deal.ok(deal.release(last, 9));
+            deal.ok(deal.cancel(Who::Buyer));
+            deal.assert_divided(80, 79);
+            assert_eq!(deal.milestones(), [(MilestoneStatus::Settled, 0); 8]);
+            deal.refused(deal.cancel(Who::Buyer), NothingToCancel);
+        }
     }
 }
 

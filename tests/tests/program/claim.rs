@@ -8,7 +8,7 @@ use solana_signer::Signer;
 use crate::support::*;
 
 fn locked(kind: Kind) -> Deal {
-    Deal::funded(kind, &[1_000], |_, terms| terms.hashlock = Sha256::digest(SECRET).into())
+    Deal::funded(kind, &[1_000], |_, terms| lock(terms))
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn the_secret_pays_the_seller_at_once() {
         let before = deal.balances();
         deal.withdraw_all();
         deal.assert_moved(&before, &[(Who::Seller, 1_000)]);
-        deal.refused(deal.claim(0, SECRET), NotPending);
+        deal.refused(deal.claim(0, SECRET), MilestoneSettled);
     }
 }
 
@@ -31,7 +31,7 @@ fn the_secret_pays_the_seller_at_once() {
 fn a_claim_pays_the_fee_and_only_what_remains() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], |world, terms| {
-            terms.hashlock = Sha256::digest(SECRET).into();
+            lock(terms);
             terms.attester = world.attester.pubkey();
             (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), 250);
         });
@@ -64,15 +64,12 @@ fn without_a_hash_lock_there_is_nothing_to_claim() {
 }
 
 #[test]
-fn an_unfunded_or_delivered_milestone_is_not_claimed() {
+fn an_unfunded_milestone_is_not_claimed() {
     for kind in KINDS {
-        let mut deal = Deal::created(kind, &[1_000], |_, terms| terms.hashlock = Sha256::digest(SECRET).into());
+        let mut deal = Deal::created(kind, &[1_000], |_, terms| lock(terms));
         deal.refused(deal.claim(0, SECRET), NotFunded);
         deal.ok(deal.fund());
-        deal.ok(deal.deliver(0));
-        deal.refused(deal.claim(0, SECRET), NotPending);
-        deal.ok(deal.dispute(0));
-        deal.refused(deal.claim(0, SECRET), NotPending);
+        deal.ok(deal.claim(0, SECRET));
     }
 }
 

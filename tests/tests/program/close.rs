@@ -217,6 +217,6 @@ fn a_closed_escrow_is_closed_once() {
         let close = deal.close();
         let again = Act { instruction: close.instruction.clone(), signers: vec![] };
         deal.ok(close);
-        deal.refused(again, NO_DATA);
+        deal.refused(again, NO_ACCOUNT);
     }
 }

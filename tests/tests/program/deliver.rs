@@ -2,7 +2,6 @@
 
 use escrow_client::{EscrowError::*, Milestone, MilestoneStatus};
 use escrow_tests::{KINDS, Kind};
-use sha2::{Digest, Sha256};
 use solana_signer::Signer;
 
 use crate::support::*;
@@ -82,9 +81,10 @@ fn an_unfunded_milestone_is_not_delivered() {
 #[test]
 fn delivering_and_claiming_start_when_the_cooling_off_period_ends() {
     for kind in KINDS {
-        let deal = Deal::funded(kind, &[10], |_, terms| {
+        let deal = Deal::funded(kind, &[10], |world, terms| {
+            terms.attester = world.attester.pubkey();
             terms.cooling_off = 100;
-            terms.hashlock = Sha256::digest(SECRET).into();
+            lock(terms);
         });
         for (at, accepted) in [(0, false), (1, false), (99, false), (100, true), (101, true)] {
             let mut deal = deal.fork();

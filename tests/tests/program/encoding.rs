@@ -134,13 +134,45 @@ fn a_recipient_or_a_proposal_that_does_not_exist_is_refused() {
     }
 }
 
+/// Behind the number, the kind and the milestone. Every byte but those of the four statuses is none.
+#[test]
+fn a_proposal_for_a_status_that_does_not_exist_is_refused() {
+    const STATUS: usize = 3;
+    for kind in KINDS {
+        let mut deal = Deal::funded(kind, &[1_000], plain);
+        for proposal in [deal.split(0, 10), deal.extension(0, START + 20 * 86_400)] {
+            let (propose, accept) = (deal.propose(Who::Buyer, proposal), deal.accept(Who::Seller, proposal));
+            deal.ok(propose.clone());
+            for status in 0..=255u8 {
+                case(format_args!("{kind:?}, {proposal:?}, status {status}"));
+                let [propose, accept] = [&propose, &accept].map(|act| act.clone().data(|data| data[STATUS] = status));
+                match status {
+                    0 => {
+                        deal.fork().ok(propose);
+                        deal.fork().ok(accept);
+                    }
+                    // Delivered, disputed and settled: the milestone is not.
+                    1..=3 => {
+                        deal.refused(propose, StatusMismatch);
+                        deal.refused(accept, ProposalMismatch);
+                    }
+                    _ => {
+                        deal.refused(propose, InstructionError::InvalidInstructionData);
+                        deal.refused(accept, InstructionError::InvalidInstructionData);
+                    }
+                }
+            }
+        }
+    }
+}
+
 // The account ----------------------------------------------------------------------------------------------------------
 
 #[test]
 fn the_layout_of_the_account_is_pinned() {
     assert_eq!(Escrow::DISCRIMINATOR, ESCROW_DISCRIMINATOR);
-    assert_eq!((size_of::<Escrow>(), size_of::<Ledger>()), (592, 72));
-    assert_eq!((size_of::<ProposalSlot>(), size_of::<Milestone>()), (40, 40));
+    assert_eq!((size_of::<Escrow>(), size_of::<Ledger>()), (608, 72));
+    assert_eq!((size_of::<ProposalSlot>(), size_of::<Milestone>()), (48, 40));
     let header = [
         ("buyer", offset_of!(Escrow, buyer), 0),
         ("seller", offset_of!(Escrow, seller), 32),
@@ -189,6 +221,7 @@ fn the_layout_of_the_account_is_pinned() {
         ("proposal.kind", offset_of!(ProposalSlot, kind), 40),
         ("proposal.milestone", offset_of!(ProposalSlot, milestone), 41),
         ("proposal.status", offset_of!(ProposalSlot, status), 42),
+        ("proposal.reserved", offset_of!(ProposalSlot, reserved), 43),
         ("milestone.amount", offset_of!(Milestone, amount), 0),
         ("milestone.remaining", offset_of!(Milestone, remaining), 8),
         ("milestone.deliver_by", offset_of!(Milestone, deliver_by), 16),
@@ -310,6 +343,7 @@ fn the_numbers_of_the_errors_are_pinned() {
         ("FundingShort", 6061),
         ("SurplusAccountMissing", 6062),
         ("InstructionLength", 6063),
+        ("VersionUnsupported", 6064),
         ("NotFunded", 6070),
         ("AlreadyFunded", 6071),
         ("MilestoneMissing", 6072),
@@ -334,6 +368,10 @@ fn the_numbers_of_the_errors_are_pinned() {
         ("NotSettled", 6091),
         ("NotWithdrawn", 6092),
         ("CloseTooEarly", 6093),
+        ("SecretDelivers", 6094),
+        ("StatusMismatch", 6095),
+        ("DeadlineMismatch", 6096),
+        ("NothingToCancel", 6097),
         ("Overflow", 6110),
         ("Invariant", 6111),
         ("Corrupt", 6112),
@@ -388,7 +426,7 @@ fn the_hash_of_terms_is_that_of_their_encoding() {
         let encoded = borsh::to_vec(&terms).expect("bytes");
         assert_eq!(encoded.len(), 336 + 20 * terms.milestones.len());
         let expected: [u8; 32] =
-            Sha256::new().chain_update(b"escrow:terms:v1").chain_update(&encoded).finalize().into();
+            Sha256::new().chain_update(b"escrow:terms:v2").chain_update(&encoded).finalize().into();
         assert_eq!(terms.hash(), Ok(expected), "{terms:?}");
         let created = instruction::create(Pubkey::default(), &terms).expect("an instruction");
         assert_eq!(created.data[1..], encoded);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use escrow_client::EscrowError::{self, *};
 
 /// The sources of the tests.
-const SOURCES: [(&str, &str); 17] = [
+const SOURCES: [(&str, &str); 20] = [
     ("accounts", include_str!("accounts.rs")),
     ("cancel", include_str!("cancel.rs")),
     ("claim", include_str!("claim.rs")),
@@ -15,18 +15,21 @@ const SOURCES: [(&str, &str); 17] = [
     ("dispute", include_str!("dispute.rs")),
     ("encoding", include_str!("encoding.rs")),
     ("expire", include_str!("expire.rs")),
+    ("extend", include_str!("extend.rs")),
     ("fund", include_str!("fund.rs")),
     ("ledger", include_str!("ledger.rs")),
     ("propose", include_str!("propose.rs")),
     ("release", include_str!("release.rs")),
     ("roles", include_str!("roles.rs")),
+    ("secret", include_str!("secret.rs")),
     ("time", include_str!("time.rs")),
     ("tokens", include_str!("tokens.rs")),
+    ("versions", include_str!("versions.rs")),
     ("withdraw", include_str!("withdraw.rs")),
 ];
 
 /// An error, and a test that gets exactly it from the program.
-const REACHED: [(EscrowError, &str); 73] = [
+const REACHED: [(EscrowError, &str); 78] = [
     (RoleMissing, "create::a_party_that_is_not_named_is_refused"),
     (RolesNotDistinct, "create::two_of_buyer_seller_and_arbiter_at_one_address_are_refused"),
     (RoleIsProgram, "create::the_program_in_any_role_is_refused"),
@@ -73,6 +76,7 @@ const REACHED: [(EscrowError, &str); 73] = [
     (RiskNotAccepted, "tokens::a_power_of_the_issuer_needs_its_own_bit"),
     (SurplusAccountMissing, "close::tokens_that_nobody_asked_for_go_to_the_buyer"),
     (InstructionLength, "encoding::data_that_is_too_short_or_too_long_is_refused_by_every_instruction"),
+    (VersionUnsupported, "versions::every_account_of_version_1_is_refused_by_name_by_every_instruction"),
     (NotFunded, "deliver::an_unfunded_milestone_is_not_delivered"),
     (AlreadyFunded, "fund::a_second_funding_is_refused"),
     (MilestoneMissing, "expire::an_index_without_a_milestone_is_refused_by_every_decision"),
@@ -83,7 +87,7 @@ const REACHED: [(EscrowError, &str); 73] = [
     (CoolingOff, "deliver::delivering_and_claiming_start_when_the_cooling_off_period_ends"),
     (CoolingOffOver, "cancel::nobody_cancels_when_the_cooling_off_period_is_over"),
     (DeadlinePassed, "deliver::a_delivery_without_review_is_over_in_the_second_it_is_made"),
-    (DeadlineNotReached, "propose::an_extension_that_both_want_moves_the_deadline_only"),
+    (DeadlineNotReached, "extend::after_an_extension_everybody_has_until_the_new_deadline"),
     (RemainingMismatch, "release::a_request_that_was_sent_twice_pays_once"),
     (AmountTooHigh, "release::an_amount_of_zero_or_more_than_remains_is_refused"),
     (NoHashlock, "claim::without_a_hash_lock_there_is_nothing_to_claim"),
@@ -92,11 +96,15 @@ const REACHED: [(EscrowError, &str); 73] = [
     (ProposalMismatch, "propose::a_proposal_that_was_replaced_between_reading_and_accepting_is_refused"),
     (ProposalExpired, "propose::a_proposal_is_accepted_strictly_before_it_expires"),
     (ProposalExpiry, "propose::a_proposals_expiry_lies_ahead_at_most_two_years"),
-    (ExtensionNotLater, "propose::an_extension_that_is_not_later_or_too_far_is_refused"),
+    (ExtensionNotLater, "extend::an_extension_that_is_not_later_or_more_than_two_years_ahead_is_refused"),
     (NothingDue, "withdraw::each_recipient_is_paid_what_is_due_in_any_order_once"),
     (NotSettled, "close::an_unfunded_or_unsettled_escrow_is_not_closed"),
     (NotWithdrawn, "close::an_escrow_that_owes_anybody_anything_is_not_closed"),
     (CloseTooEarly, "close::an_escrow_closes_at_fund_by_at_the_earliest"),
+    (SecretDelivers, "secret::a_secret_is_the_delivery_where_no_attester_is_named"),
+    (StatusMismatch, "extend::an_extension_for_another_status_is_refused"),
+    (DeadlineMismatch, "extend::an_extension_of_another_deadline_is_refused"),
+    (NothingToCancel, "cancel::a_funded_escrow_in_which_nothing_remains_is_not_cancelled"),
     (Overflow, "create::times_that_do_not_fit_their_number_are_refused"),
     (Invariant, "accounts::a_ledger_that_does_not_add_up_pays_nobody"),
     (Corrupt, "accounts::an_unknown_status_is_an_error_and_not_a_default"),

@@ -1,13 +1,12 @@
 //! Each instruction logs exactly one event, and it says what happened.
 
 use escrow_client::{
-    Proposal, Recipient,
+    MilestoneStatus, Proposal, Recipient,
     escrow::{event::*, state::ProposalSlot},
     event::{EscrowEvent, Events, events},
     terms,
 };
 use escrow_tests::{DAY, HOUR, KINDS, Kind, START};
-use sha2::{Digest, Sha256};
 use solana_signer::Signer;
 
 use crate::support::*;
@@ -163,9 +162,36 @@ fn proposing_and_accepting_are_told() {
         let decided = Decided { to_seller: 1_080, fee: 120, to_buyer: 800, milestone: 1, reserved };
         assert_eq!(logged(&mut deal, accept), EscrowEvent::Accepted(Accepted { escrow, decided, deadline: 0 }));
 
+        // In another status than the first, which is 0.
+        deal.world.advance(60);
+        deal.ok(deal.deliver(0));
+        let (split, status, expires_at) = (deal.split(0, 7), MilestoneStatus::Delivered.byte(), expires_at + 60);
+        let propose = deal.propose(Who::Buyer, split);
+        let slot =
+            ProposalSlot { remaining: 1_000, to_seller: 7, expires_at, kind: 1, status, ..ProposalSlot::default() };
+        assert_eq!(logged(&mut deal, propose), EscrowEvent::Proposed(Proposed { escrow, proposal: slot }));
+
         let withdrawn = deal.propose(Who::Buyer, Proposal::Withdrawn);
         let proposal = ProposalSlot::default();
         assert_eq!(logged(&mut deal, withdrawn), EscrowEvent::Proposed(Proposed { escrow, proposal }));
+    }
+}
+
+/// The deadline that holds, which with a hash-lock may be the one from before.
+#[test]
+fn a_delivery_and_a_dispute_tell_the_deadline_that_holds() {
+    for kind in KINDS {
+        let mut deal = Deal::funded(kind, &[1_000], |world, terms| {
+            lock(terms);
+            terms.attester = world.attester.pubkey();
+        });
+        let (escrow, deadline, reserved) = (deal.escrow, deal.terms.milestones[0].deliver_by, [0; 7]);
+        let deliver = deal.deliver(0);
+        let delivered = Delivered { escrow, evidence_hash: [1; 32], deadline, milestone: 0, reserved };
+        assert_eq!(logged(&mut deal, deliver), EscrowEvent::Delivered(delivered));
+        let dispute = deal.dispute(0);
+        let disputed = Disputed { escrow, reason_hash: [2; 32], deadline, milestone: 0, reserved };
+        assert_eq!(logged(&mut deal, dispute), EscrowEvent::Disputed(disputed));
     }
 }
 
@@ -173,7 +199,7 @@ fn proposing_and_accepting_are_told() {
 fn a_claim_is_told() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], |world, terms| {
-            terms.hashlock = Sha256::digest(SECRET).into();
+            lock(terms);
             (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), 250);
         });
         let claim = deal.claim(0, SECRET);

@@ -18,21 +18,14 @@ fn waiting(kind: Kind, amount: u64, status: MilestoneStatus, bps: u16) -> Deal {
         terms.unanswered_bps = default(MilestoneStatus::Delivered);
         terms.unruled_bps = default(MilestoneStatus::Disputed);
     });
-    if status != MilestoneStatus::Pending {
-        deal.ok(deal.deliver(0));
-    }
-    if status == MilestoneStatus::Disputed {
-        deal.ok(deal.dispute(0));
-    }
+    deal.bring_to(0, status);
     deal
 }
-
-const WAITING: [MilestoneStatus; 3] = [MilestoneStatus::Pending, MilestoneStatus::Delivered, MilestoneStatus::Disputed];
 
 #[test]
 fn each_status_has_its_own_default_exact_to_the_unit() {
     for kind in KINDS {
-        for status in WAITING {
+        for status in UNSETTLED {
             for bps in [0, 1, 3_333, 5_000, 9_999, 10_000] {
                 for amount in [1, 2, 9_999, 10_001, 1_000_003] {
                     case(format_args!("{kind:?}, {status:?}, {bps}, {amount}"));
@@ -40,9 +33,7 @@ fn each_status_has_its_own_default_exact_to_the_unit() {
                     let other = deal.milestone(1);
                     deal.world.set_time(deal.milestone(0).deadline);
                     deal.ok(deal.expire(0));
-                    let released = floor_share(amount, bps);
-                    let (refunded, fee) = (amount - released, floor_share(released, 123));
-                    deal.assert_ledger([released, refunded, fee, 0], [refunded, released - fee, fee, 0]);
+                    deal.assert_divided(amount, floor_share(amount, bps));
                     assert_eq!((deal.milestones()[0], deal.milestone(0).deadline), ((MilestoneStatus::Settled, 0), 0));
                     assert_eq!(deal.milestone(1), other);
                 }
@@ -54,15 +45,13 @@ fn each_status_has_its_own_default_exact_to_the_unit() {
 #[test]
 fn the_default_applies_to_what_remains() {
     for kind in KINDS {
-        for status in WAITING {
+        for status in UNSETTLED {
             let mut deal = waiting(kind, 1_000, status, 3_333);
             deal.ok(deal.release(0, 100));
             deal.ok(deal.refund(0, 200));
             deal.world.set_time(deal.milestone(0).deadline);
             deal.ok(deal.expire(0));
-            let released = 100 + floor_share(700, 3_333);
-            let (refunded, fee) = (1_000 - released, floor_share(released, 123));
-            deal.assert_ledger([released, refunded, fee, 0], [refunded, released - fee, fee, 0]);
+            deal.assert_divided(1_000, 100 + floor_share(700, 3_333));
         }
     }
 }

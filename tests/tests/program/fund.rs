@@ -2,9 +2,9 @@
 
 use escrow_client::{
     EscrowError::{self, *},
-    address, instruction, terms,
+    address, escrow, instruction, terms,
 };
-use escrow_tests::{INITIAL_TOKENS, KINDS, Kind, START, TOKEN, TOKEN_2022, keypair};
+use escrow_tests::{INITIAL_TOKENS, KINDS, Kind, Refusal, START, TOKEN, TOKEN_2022, keypair};
 use solana_account::Account;
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
@@ -100,22 +100,102 @@ fn a_buyer_without_enough_cannot_fund() {
 #[test]
 fn a_token_escrow_needs_all_its_token_accounts() {
     let mut deal = Deal::created(Kind::Token, &[1_000], plain);
-    for without in [&[3][..], &[4], &[5], &[6], &[3, 4], &[5, 6], &[3, 4, 5, 6]] {
-        case(format_args!("{without:?}"));
+    for without in some_of_four(3) {
+        case(format_args!("the program's address in the place of {without:?}"));
         let act = without.iter().fold(deal.fund(), |act, index| act.without(*index));
         deal.refused(act, TokenAccountsMissing);
+    }
+    for count in 3..7 {
+        case(format_args!("{count} of 7 accounts"));
+        deal.refused(deal.fund().first_accounts(count), TokenAccountsMissing);
+    }
+}
+
+/// What a signer or a payer of other instructions adds at the end.
+#[test]
+fn accounts_behind_the_token_accounts_are_not_looked_at() {
+    let deal = Deal::created(Kind::Token, &[1_000], plain);
+    let (escrow, buyer, mint) = (deal.escrow, deal.key(Who::Buyer), deal.world.mint);
+    for (more, accepted) in [
+        (vec![deal.key(Who::Stranger)], true),
+        (vec![escrow::ID], true),
+        (vec![mint, deal.vault(), TOKEN_2022], true),
+        // Anchor's: what is written to is named once.
+        (vec![escrow], false),
+        (vec![mint, buyer], false),
+    ] {
+        case(format_args!("{more:?}"));
+        let mut deal = deal.fork();
+        let (before, fund) = (deal.balances(), deal.fund().behind(&more));
+        if accepted {
+            deal.ok(fund);
+            deal.assert_moved(&before, &[(Who::Buyer, -1_000)]);
+        } else {
+            deal.refused(fund, DUPLICATE);
+        }
+    }
+}
+
+/// Each in the place of each other one.
+#[test]
+fn a_token_account_that_stands_in_two_places_is_refused() {
+    let mut deal = Deal::created(Kind::Token, &[1_000], plain);
+    deal.world.mint_to_account(&deal.vault(), 5_000);
+    deal.uninvited = 5_000;
+    let accounts: Vec<Pubkey> = deal.fund().instruction.accounts.iter().map(|account| account.pubkey).collect();
+    let names = ["the escrow", "the buyer", "the system program", "the source", "the vault", "the mint", "the program"];
+    for (place, mismatch) in [(4, VaultMismatch), (5, MintMismatch), (6, TokenProgramMismatch)] {
+        for from in (0..7).filter(|from| *from != place) {
+            case(format_args!("{} in the place of {}", names[from], names[place]));
+            let act = deal.fund().account(place, accounts[from]);
+            deal.refused(act, if from < 2 { Refusal(DUPLICATE) } else { mismatch.into() });
+        }
+    }
+    let sources: [(usize, Refusal); 6] = [
+        (0, DUPLICATE.into()),
+        (1, DUPLICATE.into()),
+        // No transaction can write to the system program.
+        (2, NOT_WRITABLE.into()),
+        (4, TOKEN_OWNER_MISMATCH.into()),
+        (5, TokenAccountInvalid.into()),
+        (6, TokenAccountInvalid.into()),
+    ];
+    for (from, reason) in sources {
+        case(format_args!("{} in the place of the source", names[from]));
+        deal.refused(deal.fund().account(3, accounts[from]), reason);
+    }
+}
+
+/// A client that cannot leave an account out passes the program's own address in its place.
+#[test]
+fn a_sol_escrow_is_funded_without_token_accounts_or_with_placeholders() {
+    let deal = Deal::created(Kind::Sol, &[1_000], plain);
+    for count in 0..=5 {
+        for writable in [true, false] {
+            case(format_args!("{count} placeholders, writable: {writable}"));
+            let mut deal = deal.fork();
+            let mut act = deal.fund().behind(&vec![escrow::ID; count]);
+            assert_eq!(act.instruction.accounts.len(), 3 + count);
+            act.instruction.accounts[3..].iter_mut().for_each(|account| account.is_writable = writable);
+            let before = deal.balances();
+            deal.ok(act);
+            deal.assert_moved(&before, &[(Who::Buyer, -1_000)]);
+        }
     }
 }
 
 #[test]
 fn a_sol_escrow_takes_no_token_accounts() {
     let mut deal = Deal::created(Kind::Sol, &[1_000], plain);
-    let addresses =
-        [(3, deal.world.token_account(&deal.key(Who::Buyer))), (4, deal.vault()), (5, deal.world.mint), (6, TOKEN)];
-    for (index, address) in addresses {
-        let mut act = deal.fund().account(index, address);
-        act.instruction.accounts[index].is_writable = index < 5;
-        deal.refused(act, TokenAccountsUnexpected);
+    let (buyer_token, vault, mint) = (deal.world.token_account(&deal.key(Who::Buyer)), deal.vault(), deal.world.mint);
+    let all = [buyer_token, vault, mint, TOKEN];
+    deal.refused(deal.fund().behind(&all), TokenAccountsUnexpected);
+    deal.refused(deal.fund().behind(&[escrow::ID, escrow::ID, escrow::ID, escrow::ID, mint]), TokenAccountsUnexpected);
+    for (index, address) in (0..4).zip(all) {
+        deal.refused(deal.fund().behind(&[address]), TokenAccountsUnexpected);
+        let mut placeholders = [escrow::ID; 4];
+        placeholders[index] = address;
+        deal.refused(deal.fund().behind(&placeholders), TokenAccountsUnexpected);
     }
 }
 
@@ -191,8 +271,10 @@ fn a_source_that_the_buyer_cannot_spend_from_is_refused() {
 fn the_vault_cannot_fund_itself() {
     let mut deal = Deal::created(Kind::Token, &[1_000], plain);
     let vault = deal.vault();
+    deal.refused(deal.fund().account(3, vault), TOKEN_INSUFFICIENT_FUNDS);
     deal.world.mint_to_account(&vault, 5_000);
-    deal.refused(deal.fund().account(3, vault), DUPLICATE);
+    // Enough is in it, and it would still be there: but the buyer cannot spend from it.
+    deal.refused(deal.fund().account(3, vault), TOKEN_OWNER_MISMATCH);
 }
 
 #[test]

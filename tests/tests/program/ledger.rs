@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use escrow_client::{MilestoneStatus, Proposal, Recipient};
 use escrow_tests::{DAY, INITIAL_LAMPORTS, KINDS, Kind};
-use sha2::{Digest, Sha256};
 use solana_signer::Signer;
 
 use crate::support::*;
@@ -238,7 +237,7 @@ fn whatever_happens_in_whatever_order_every_unit_arrives_and_no_escrow_stays() {
             let mut share = || u16::try_from(numbers.below(10_001)).expect("a share");
             (terms.undelivered_bps, terms.unanswered_bps, terms.unruled_bps) = (share(), share(), share());
             if amounts.len() == 1 {
-                terms.hashlock = Sha256::digest(SECRET).into();
+                lock(terms);
             }
             if numbers.below(2) == 0 {
                 terms.attester = world.attester.pubkey();

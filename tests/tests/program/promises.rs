@@ -11,13 +11,6 @@ use crate::support::*;
 
 const AMOUNT: u64 = 1_000_003;
 
-/// Every share and every fee is another number, so that none can stand for another.
-fn all_different(world: &World, terms: &mut Terms) {
-    (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), 777);
-    terms.arbiter_fee_bps = 333;
-    (terms.undelivered_bps, terms.unanswered_bps, terms.unruled_bps) = (1_111, 8_888, 4_444);
-}
-
 /// A funded escrow with one milestone in each status that has a deadline.
 fn in_all_statuses(kind: Kind) -> Deal {
     let mut deal = Deal::funded(kind, &[AMOUNT, AMOUNT, AMOUNT], all_different);
@@ -243,7 +236,7 @@ fn a_ruling_a_default_and_a_settlement_that_race_at_the_deadline_have_one_winner
         let deadline = deal.milestone(0).deadline;
         let split = Proposal::Split {
             milestone: 0,
-            status: MilestoneStatus::Pending,
+            status: MilestoneStatus::Disputed,
             remaining: AMOUNT,
             to_seller: 7,
             expires_at: deadline + 1,

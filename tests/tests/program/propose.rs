@@ -1,18 +1,10 @@
 //! `propose` and `accept`: a settlement between the parties, in two transactions.
 
-use escrow_client::{
-    EscrowError::*,
-    Milestone, MilestoneStatus, Proposal,
-    escrow::state::{MAX_TIME_AHEAD, Party, ProposalSlot},
-};
-use escrow_tests::{DAY, KINDS, Kind, START};
+use escrow_client::{EscrowError::*, MilestoneStatus, Proposal, escrow::state::ProposalSlot};
+use escrow_tests::{DAY, KINDS, START};
 use solana_signer::Signer;
 
 use crate::support::*;
-
-const TWO_YEARS: i64 = MAX_TIME_AHEAD as i64;
-const BOTH_WAYS: [(Who, Who, Party); 2] =
-    [(Who::Buyer, Who::Seller, Party::Buyer), (Who::Seller, Who::Buyer, Party::Seller)];
 
 fn slots(deal: &Deal) -> [ProposalSlot; 2] {
     let state = deal.account().state;
@@ -124,115 +116,60 @@ fn a_proposal_is_stale_when_the_remaining_amount_changed() {
     }
 }
 
+/// What was offered while nothing was delivered cannot be taken after the delivery, the dispute or the ruling.
 #[test]
-fn a_proposal_survives_a_change_of_status_that_leaves_the_amount() {
-    for kind in KINDS {
-        let mut deal = Deal::funded(kind, &[1_000], plain);
-        let split = deal.split(0, 400);
-        deal.ok(deal.propose(Who::Buyer, split));
-        deal.deliver_and_dispute(0);
-        deal.ok(deal.accept(Who::Seller, split));
-        deal.assert_ledger([400, 600, 0, 0], [600, 400, 0, 0]);
-    }
-}
-
-// Extensions -----------------------------------------------------------------------------------------------------------
-
-#[test]
-fn an_extension_that_both_want_moves_the_deadline_only() {
+fn a_split_does_not_outlive_the_status_it_was_offered_in() {
     for kind in KINDS {
         for (proposer, acceptor, _) in BOTH_WAYS {
-            let mut deal = Deal::funded(kind, &[1_000, 2_000], plain);
-            let before = deal.account();
-            let deadline = before.milestones[1].deadline;
-            let extension = deal.extension(1, deadline + 1);
-            deal.ok(deal.propose(proposer, extension));
-            assert_eq!(deal.account().milestones, before.milestones);
-            deal.ok(deal.accept(acceptor, extension));
-            let after = deal.account();
-            // The term itself stays, so that the terms still hash to the address.
-            let expected = Milestone { deadline: deadline + 1, ..before.milestones[1] };
-            assert_eq!(after.milestones, [before.milestones[0], expected]);
-            assert_eq!(after.state, before.state);
-            assert_eq!(after.terms(), deal.terms);
-            deal.world.set_time(deadline);
-            deal.refused(deal.expire(1), DeadlineNotReached);
-            deal.ok(deal.expire(0));
-            let mut delivered = deal.fork();
-            delivered.ok(delivered.deliver(1));
-            deal.world.set_time(deadline + 1);
-            deal.refused(deal.deliver(1), DeadlinePassed);
-            deal.ok(deal.expire(1));
-        }
-    }
-}
-
-#[test]
-fn an_extension_that_is_not_later_or_too_far_is_refused() {
-    for kind in KINDS {
-        let mut deal = Deal::funded(kind, &[1_000], plain);
-        let deadline = deal.milestone(0).deadline;
-        for deliver_by in [i64::MIN, 0, START, deadline - 1, deadline, START + TWO_YEARS + 1, i64::MAX] {
-            case(format_args!("{kind:?}, {deliver_by}"));
-            deal.refused(deal.propose(Who::Seller, deal.extension(0, deliver_by)), ExtensionNotLater);
-        }
-        for deliver_by in [deadline + 1, START + TWO_YEARS] {
-            let mut deal = deal.fork();
-            let extension = deal.extension(0, deliver_by);
-            deal.ok(deal.propose(Who::Seller, extension));
-            deal.ok(deal.accept(Who::Buyer, extension));
-            assert_eq!(deal.milestone(0).deadline, deliver_by);
-        }
-    }
-}
-
-#[test]
-fn only_a_pending_milestone_is_extended_and_only_before_its_deadline() {
-    for kind in KINDS {
-        let deal = Deal::funded(kind, &[1_000], plain);
-        let deadline = deal.milestone(0).deadline;
-
-        let mut delivered = deal.fork();
-        let extension = delivered.extension(0, deadline + DAY);
-        delivered.ok(delivered.propose(Who::Seller, extension));
-        delivered.ok(delivered.deliver(0));
-        delivered.refused(delivered.accept(Who::Buyer, extension), NotPending);
-        delivered.refused(delivered.propose(Who::Seller, extension), NotPending);
-        delivered.ok(delivered.dispute(0));
-        delivered.refused(delivered.accept(Who::Buyer, extension), NotPending);
-        delivered.refused(delivered.propose(Who::Buyer, extension), NotPending);
-        delivered.ok(delivered.rule(0, 0));
-        delivered.refused(delivered.accept(Who::Buyer, extension), NotPending);
-        delivered.refused(delivered.propose(Who::Buyer, extension), NotPending);
-
-        for (at, accepted) in [(deadline - 1, true), (deadline, false), (deadline + 1, false)] {
-            let mut late = deal.fork();
-            late.world.set_time(deadline - 1);
-            let extension = late.extension(0, deadline + DAY);
-            late.ok(late.propose(Who::Seller, extension));
-            late.world.set_time(at);
-            if accepted {
-                late.ok(late.accept(Who::Buyer, extension));
-            } else {
-                late.refused(late.accept(Who::Buyer, extension), DeadlinePassed);
-                late.refused(late.propose(Who::Buyer, extension), DeadlinePassed);
+            for status in UNSETTLED {
+                case(format_args!("{kind:?}, {proposer:?}, {status:?}"));
+                let mut deal = Deal::funded(kind, &[1_000], plain);
+                deal.bring_to(0, status);
+                let split = deal.split(0, 400);
+                deal.ok(deal.propose(proposer, split));
+                // It waits, in whatever status comes, until nothing remains.
+                for _ in deal.milestones()[0].0.byte()..MilestoneStatus::Disputed.byte() {
+                    deal.ok(deal.turn(0));
+                    deal.refused(deal.accept(acceptor, split), StatusMismatch);
+                    deal.refused(deal.propose(proposer, split), StatusMismatch);
+                }
+                deal.ok(deal.rule(0, 0));
+                deal.refused(deal.accept(acceptor, split), MilestoneSettled);
+                deal.refused(deal.propose(proposer, split), MilestoneSettled);
+                deal.assert_ledger([0, 1_000, 0, 0], [1_000, 0, 0, 0]);
             }
         }
     }
 }
 
-/// Between proposing and accepting the present deadline may have become later than the proposed one.
+/// A split names a status: any other than the present one is none.
 #[test]
-fn an_extension_that_another_one_overtook_is_refused() {
-    let mut deal = Deal::funded(Kind::Sol, &[1_000], plain);
-    let deadline = deal.milestone(0).deadline;
-    let (short, long) = (deal.extension(0, deadline + 10), deal.extension(0, deadline + 20));
-    deal.ok(deal.propose(Who::Buyer, short));
-    deal.ok(deal.propose(Who::Seller, long));
-    deal.ok(deal.accept(Who::Buyer, long));
-    assert_eq!(deal.milestone(0).deadline, deadline + 20);
-    // The buyer's own is still open, and would shorten the time.
-    deal.refused(deal.accept(Who::Seller, short), ExtensionNotLater);
+fn a_split_for_another_status_is_refused() {
+    for kind in KINDS {
+        for present in UNSETTLED {
+            let mut deal = Deal::funded(kind, &[1_000], plain);
+            deal.bring_to(0, present);
+            let split = |status| Proposal::Split {
+                milestone: 0,
+                status,
+                remaining: 1_000,
+                to_seller: 400,
+                expires_at: START + DAY,
+            };
+            for status in UNSETTLED.into_iter().chain([MilestoneStatus::Settled]) {
+                case(format_args!("{kind:?}, {present:?}, for {status:?}"));
+                if status == present {
+                    deal.fork().ok(deal.propose(Who::Buyer, split(status)));
+                } else {
+                    deal.refused(deal.propose(Who::Buyer, split(status)), StatusMismatch);
+                }
+            }
+            deal.ok(deal.refund(0, 1_000));
+            for status in UNSETTLED.into_iter().chain([MilestoneStatus::Settled]) {
+                deal.refused(deal.propose(Who::Buyer, split(status)), MilestoneSettled);
+            }
+        }
+    }
 }
 
 // Who, which and until when --------------------------------------------------------------------------------------------
@@ -319,16 +256,28 @@ fn a_proposal_that_was_replaced_between_reading_and_accepting_is_refused() {
                 let mut deal = deal.fork();
                 deal.ok(deal.accept(acceptor, replacement));
             }
-            // What differs in the amount that must remain.
-            deal.ok(deal.propose(proposer, read));
-            let wrong = Proposal::Split {
-                milestone: 0,
-                status: MilestoneStatus::Pending,
-                remaining: 999,
-                to_seller: 400,
-                expires_at,
-            };
-            deal.refused(deal.accept(acceptor, wrong), ProposalMismatch);
+        }
+    }
+}
+
+/// One byte of the proposal that is accepted is another one than in the slot.
+#[test]
+fn a_proposal_that_differs_in_any_byte_is_not_the_one_in_the_slot() {
+    for kind in KINDS {
+        for (proposer, acceptor, _) in BOTH_WAYS {
+            let deal = Deal::funded(kind, &[1_000, 1_000], plain);
+            let extension = deal.extension(0, START + 20 * DAY);
+            for proposal in [deal.split(0, 400), extension] {
+                let mut deal = deal.fork();
+                deal.ok(deal.propose(proposer, proposal));
+                let accept = deal.accept(acceptor, proposal);
+                // Behind the instruction's number and the kind of the proposal: milestone, status and three numbers.
+                for index in 2..accept.instruction.data.len() {
+                    case(format_args!("{kind:?}, {proposer:?}, {proposal:?}, byte {index}"));
+                    deal.refused(accept.clone().data(|data| data[index] ^= 1), ProposalMismatch);
+                }
+                deal.ok(accept);
+            }
         }
     }
 }
@@ -482,7 +431,7 @@ fn the_same_proposal_of_both_applies_once() {
         deal.ok(deal.propose(Who::Buyer, extension));
         deal.ok(deal.propose(Who::Seller, extension));
         deal.ok(deal.accept(Who::Seller, extension));
-        deal.refused(deal.accept(Who::Buyer, extension), ExtensionNotLater);
+        deal.refused(deal.accept(Who::Buyer, extension), DeadlineMismatch);
     }
 }
 

@@ -4,13 +4,17 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use escrow_client::{
     EscrowAccount, EscrowError, Milestone, MilestoneStatus, Proposal, Recipient, Terms, address,
-    escrow::{self, state::Ledger},
+    escrow::{
+        self,
+        state::{Ledger, MAX_TIME_AHEAD, Party},
+    },
     instruction,
 };
 use escrow_tests::{DAY, Kind, Refusal, TOKEN, TOKEN_2022, World, keypair};
 use litesvm::types::TransactionMetadata;
+use sha2::{Digest, Sha256};
 use solana_account::Account;
-use solana_instruction::{Instruction, error::InstructionError};
+use solana_instruction::{AccountMeta, Instruction, error::InstructionError};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -20,7 +24,8 @@ use solana_transaction_error::TransactionError;
 pub const NOT_WRITABLE: InstructionError = InstructionError::Custom(2000);
 pub const NOT_EXECUTABLE: InstructionError = InstructionError::Custom(2007);
 pub const MISSING_SIGNATURE: InstructionError = InstructionError::MissingRequiredSignature;
-pub const NO_DATA: InstructionError = InstructionError::AccountDataTooSmall;
+/// There is no account at the address, or no longer.
+pub const NO_ACCOUNT: InstructionError = InstructionError::UninitializedAccount;
 #[expect(deprecated, reason = "the runtime still gives it, not its successor")]
 pub const TOO_FEW_ACCOUNTS: InstructionError = InstructionError::NotEnoughAccountKeys;
 pub const DUPLICATE: InstructionError = InstructionError::Custom(2040);
@@ -48,6 +53,17 @@ pub enum Who {
 
 pub const EVERYBODY: [Who; 7] =
     [Who::Buyer, Who::Seller, Who::Arbiter, Who::Attester, Who::FeeRecipient, Who::RentPayer, Who::Stranger];
+
+/// Every status that has a deadline.
+pub const UNSETTLED: [MilestoneStatus; 3] =
+    [MilestoneStatus::Pending, MilestoneStatus::Delivered, MilestoneStatus::Disputed];
+
+/// Who proposes, who accepts, and whose slot it is.
+pub const BOTH_WAYS: [(Who, Who, Party); 2] =
+    [(Who::Buyer, Who::Seller, Party::Buyer), (Who::Seller, Who::Buyer, Party::Seller)];
+
+/// How far ahead a deadline may lie, in seconds.
+pub const TWO_YEARS: i64 = MAX_TIME_AHEAD as i64;
 
 /// Says which case of a table runs: the last one printed is the one that failed.
 pub fn case(name: impl Display) {
@@ -97,6 +113,18 @@ impl Act {
         act
     }
 
+    /// With these accounts behind the others, each writable.
+    pub fn behind(mut self, addresses: &[Pubkey]) -> Self {
+        self.instruction.accounts.extend(addresses.iter().map(|address| AccountMeta::new(*address, false)));
+        self
+    }
+
+    /// With its first `count` accounts only.
+    pub fn first_accounts(mut self, count: usize) -> Self {
+        self.instruction.accounts.truncate(count);
+        self
+    }
+
     pub fn read_only(mut self, index: usize) -> Self {
         self.instruction.accounts[index].is_writable = false;
         self
@@ -128,6 +156,13 @@ impl Act {
     }
 }
 
+/// The instructions of `acts`, and who signs them together, each once.
+fn one_transaction<'a>(acts: &[&'a Act]) -> (Vec<Instruction>, Vec<&'a Keypair>) {
+    let signers = acts.iter().flat_map(|act| &act.signers).map(|signer| (signer.pubkey(), signer));
+    let signers: BTreeMap<Pubkey, &Keypair> = signers.collect();
+    (acts.iter().map(|act| act.instruction.clone()).collect(), signers.into_values().collect())
+}
+
 /// What everybody holds of the asset of a deal.
 pub type Balances = BTreeMap<Who, u64>;
 
@@ -143,6 +178,23 @@ pub struct Deal {
 
 /// The terms as [`World::terms`] makes them.
 pub fn plain(_: &World, _: &mut Terms) {}
+
+/// Terms in which every share and every fee is another number, so that none can stand for another.
+pub fn all_different(world: &World, terms: &mut Terms) {
+    (terms.fee_recipient, terms.fee_bps) = (world.fee_recipient.pubkey(), 777);
+    terms.arbiter_fee_bps = 333;
+    (terms.undelivered_bps, terms.unanswered_bps, terms.unruled_bps) = (1_111, 8_888, 4_444);
+}
+
+/// The terms with a hash-lock that [`SECRET`] opens.
+pub fn lock(terms: &mut Terms) {
+    terms.hashlock = Sha256::digest(SECRET).into();
+}
+
+/// The second before `moment`, `moment` and the second after it, each with whether it is before it.
+pub fn around(moment: i64) -> [(i64, bool); 3] {
+    [(moment - 1, true), (moment, false), (moment + 1, false)]
+}
 
 impl Deal {
     /// Terms that `change` changed, nothing created.
@@ -255,6 +307,24 @@ impl Deal {
         );
     }
 
+    /// Asserts the whole ledger, where `decided` was divided without an arbiter, `released` of it to the seller, and
+    /// nothing was withdrawn.
+    #[track_caller]
+    pub fn assert_divided(&self, decided: u64, released: u64) {
+        let (refunded, fee) = (decided - released, floor_share(released, self.terms.fee_bps));
+        self.assert_ledger([released, refunded, fee, 0], [refunded, released - fee, fee, 0]);
+    }
+
+    /// The seller's share in the terms when the deadline of `status` passes.
+    pub fn default_bps(&self, status: MilestoneStatus) -> u16 {
+        match status {
+            MilestoneStatus::Pending => self.terms.undelivered_bps,
+            MilestoneStatus::Delivered => self.terms.unanswered_bps,
+            MilestoneStatus::Disputed => self.terms.unruled_bps,
+            MilestoneStatus::Settled => panic!("a settled milestone has no default"),
+        }
+    }
+
     // Doing ------------------------------------------------------------------------------------------------------------
 
     /// Sends `act`, which must succeed, and checks that the escrow holds exactly what the ledger says.
@@ -269,6 +339,23 @@ impl Deal {
     #[track_caller]
     pub fn refused(&mut self, act: Act, reason: impl Into<Refusal>) {
         self.world.refused(act.instruction, &act.signers.iter().collect::<Vec<_>>(), reason);
+    }
+
+    /// Sends `acts` in one transaction, which must succeed.
+    #[track_caller]
+    pub fn ok_together(&mut self, acts: &[&Act]) {
+        let (instructions, signers) = one_transaction(acts);
+        if let Err(failed) = self.world.send(&instructions, &signers) {
+            panic!("refused: {:?}\n{}", failed.err, failed.meta.pretty_logs());
+        }
+        self.check();
+    }
+
+    /// Sends `acts` in one transaction, which must be refused as a whole because the one at `index` is, for this reason.
+    #[track_caller]
+    pub fn refused_together(&mut self, acts: &[&Act], index: usize, reason: impl Into<Refusal>) {
+        let (instructions, signers) = one_transaction(acts);
+        self.world.refused_at(u8::try_from(index).expect("few acts"), &instructions, &signers, reason);
     }
 
     /// What `act` would be answered, without doing it.
@@ -426,8 +513,36 @@ impl Deal {
 
     #[track_caller]
     pub fn deliver_and_dispute(&mut self, milestone: u8) {
-        self.ok(self.deliver(milestone));
-        self.ok(self.dispute(milestone));
+        self.bring_to(milestone, MilestoneStatus::Disputed);
+    }
+
+    /// Delivers and disputes a pending milestone, as far as `status`.
+    #[track_caller]
+    pub fn bring_to(&mut self, milestone: u8, status: MilestoneStatus) {
+        if status != MilestoneStatus::Pending {
+            self.ok(self.deliver(milestone));
+        }
+        if status == MilestoneStatus::Disputed {
+            self.ok(self.dispute(milestone));
+        }
+    }
+
+    /// What the party whose turn it is in the milestone's present status may do before the deadline.
+    pub fn turn(&self, milestone: u8) -> Act {
+        match self.milestones()[usize::from(milestone)].0 {
+            MilestoneStatus::Pending => self.deliver(milestone),
+            MilestoneStatus::Delivered => self.dispute(milestone),
+            MilestoneStatus::Disputed => self.rule(milestone, 5_000),
+            MilestoneStatus::Settled => panic!("it is nobody's turn"),
+        }
+    }
+
+    /// Moves the present deadline of `milestone`, as the seller proposes and the buyer accepts.
+    #[track_caller]
+    pub fn extend(&mut self, milestone: u8, deadline: i64) {
+        let extension = self.extension(milestone, deadline);
+        self.ok(self.propose(Who::Seller, extension));
+        self.ok(self.accept(Who::Buyer, extension));
     }
 
     #[track_caller]
@@ -449,6 +564,19 @@ impl Deal {
         assert!(!self.world.exists(&self.escrow), "the escrow is still there");
         assert!(!self.world.exists(&self.vault()), "the vault is still there");
     }
+}
+
+/// Every choice of one or more of the numbers from `first` to `first + 3`: which token accounts an instruction is sent
+/// without.
+pub fn some_of_four(first: usize) -> impl Iterator<Item = Vec<usize>> {
+    (1..16usize).map(move |chosen| (0..4).filter(|bit| chosen >> bit & 1 == 1).map(|bit| first + bit).collect())
+}
+
+/// Changes the escrow's own account, as no instruction can.
+pub fn tamper(deal: &mut Deal, change: impl FnOnce(&mut [u8])) {
+    let mut account = deal.world.raw(&deal.escrow);
+    change(&mut account.data);
+    deal.world.svm.set_account(deal.escrow, account).expect("an account");
 }
 
 /// Accounts that are no token account of the deal's mint, each with the reason for which it is refused wherever one is

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use escrow_client::{EscrowError, EscrowError::*, Recipient};
 use escrow_tests::{DAY, KINDS, Kind, START, World};
-use sha2::{Digest, Sha256};
+use solana_signer::Signer;
 
 use crate::support::*;
 
@@ -19,12 +19,38 @@ enum Stage {
     Settled,
 }
 
+/// How a milestone is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The seller says so.
+    Seller,
+    /// With a secret, and no other way.
+    Secret,
+    /// With a secret, or an attester says so.
+    SecretOrAttester,
+}
+
+const WAYS: [Way; 3] = [Way::Seller, Way::Secret, Way::SecretOrAttester];
+
+impl Way {
+    /// The stages that have a deadline which can be reached like this.
+    fn stages(self) -> &'static [Stage] {
+        let all = &[Stage::Created, Stage::CoolingOff, Stage::Pending, Stage::Delivered, Stage::Disputed];
+        if self == Self::Secret { &all[..3] } else { all }
+    }
+}
+
 const COOLING_OFF: u32 = 1_000;
 
-fn at_stage(kind: Kind, stage: Stage) -> Deal {
-    let mut deal = Deal::created(kind, &[1_000], |_, terms| {
-        terms.hashlock = Sha256::digest(SECRET).into();
+fn at_stage(kind: Kind, way: Way, stage: Stage) -> Deal {
+    let mut deal = Deal::created(kind, &[1_000], |world, terms| {
         terms.cooling_off = COOLING_OFF;
+        if way != Way::Seller {
+            lock(terms);
+        }
+        if way == Way::SecretOrAttester {
+            terms.attester = world.attester.pubkey();
+        }
     });
     if stage == Stage::Created {
         return deal;
@@ -37,7 +63,7 @@ fn at_stage(kind: Kind, stage: Stage) -> Deal {
     match stage {
         Stage::Delivered => drop(deal.ok(deal.deliver(0))),
         Stage::Disputed => deal.deliver_and_dispute(0),
-        Stage::Settled => drop(deal.ok(deal.claim(0, SECRET))),
+        Stage::Settled => drop(deal.ok(deal.release(0, 1_000))),
         _ => {}
     }
     deal
@@ -80,7 +106,7 @@ fn answers(deal: &Deal) -> Answers {
 }
 
 /// The answers of the design's table, `late` where the deadline of the stage is reached.
-fn expected(stage: Stage, late: bool) -> Answers {
+fn expected(way: Way, stage: Stage, late: bool) -> Answers {
     let timely = |passed: EscrowError| if late { Err(passed) } else { Ok(()) };
     let not_yet = |too_early: EscrowError| if late { Ok(()) } else { Err(too_early) };
     let created = stage == Stage::Created;
@@ -91,10 +117,16 @@ fn expected(stage: Stage, late: bool) -> Answers {
         _ => Ok(()),
     };
     let deliver = match stage {
-        Stage::CoolingOff if !late => Err(CoolingOff),
-        Stage::CoolingOff => Ok(()),
+        Stage::CoolingOff | Stage::Pending if way == Way::Secret => Err(SecretDelivers),
+        Stage::CoolingOff => not_yet(CoolingOff),
         Stage::Pending => timely(DeadlinePassed),
         _ => unfunded(NotPending),
+    };
+    let claim = match stage {
+        _ if way == Way::Seller => Err(NoHashlock),
+        Stage::CoolingOff => not_yet(CoolingOff),
+        Stage::Pending | Stage::Delivered | Stage::Disputed => timely(DeadlinePassed),
+        _ => unsettled,
     };
     let expire = match stage {
         Stage::Pending | Stage::Delivered | Stage::Disputed => not_yet(DeadlineNotReached),
@@ -113,7 +145,7 @@ fn expected(stage: Stage, late: bool) -> Answers {
         ),
         ("cancel by a stranger", if created { not_yet(NotCanceller) } else { Err(NotBuyer) }),
         ("deliver", deliver),
-        ("claim", deliver),
+        ("claim", claim),
         ("release", unsettled),
         ("refund", unsettled),
         ("dispute", if stage == Stage::Delivered { timely(DeadlinePassed) } else { unfunded(NotDelivered) }),
@@ -122,9 +154,8 @@ fn expected(stage: Stage, late: bool) -> Answers {
         (
             "propose an extension",
             match stage {
-                Stage::CoolingOff => Ok(()),
-                Stage::Pending => timely(DeadlinePassed),
-                _ => unfunded(NotPending),
+                Stage::Pending | Stage::Delivered | Stage::Disputed => timely(DeadlinePassed),
+                _ => unsettled,
             },
         ),
         (
@@ -152,44 +183,53 @@ fn deadline(deal: &Deal, stage: Stage) -> i64 {
 #[test]
 fn every_action_at_every_stage_before_at_and_after_its_deadline() {
     for kind in KINDS {
-        for stage in [Stage::Created, Stage::CoolingOff, Stage::Pending, Stage::Delivered, Stage::Disputed] {
-            let mut deal = at_stage(kind, stage);
-            let deadline = deadline(&deal, stage);
-            for (at, late) in [(deal.world.now(), false), (deadline - 1, false), (deadline, true), (deadline + 1, true)]
-            {
-                case(format_args!("{kind:?}, {stage:?}, {} s from the deadline", at - deadline));
-                deal.world.set_time(at);
-                assert_eq!(answers(&deal), expected(stage, late));
+        for way in WAYS {
+            for stage in way.stages() {
+                let mut deal = at_stage(kind, way, *stage);
+                let deadline = deadline(&deal, *stage);
+                for (at, early) in [(deal.world.now(), true)].into_iter().chain(around(deadline)) {
+                    case(format_args!("{kind:?}, {way:?}, {stage:?}, {} s from the deadline", at - deadline));
+                    deal.world.set_time(at);
+                    assert_eq!(answers(&deal), expected(way, *stage, !early));
+                }
             }
-        }
-        let mut settled = at_stage(kind, Stage::Settled);
-        for at in [settled.world.now(), settled.terms.fund_by, settled.terms.milestones[0].deliver_by] {
-            case(format_args!("{kind:?}, settled, at {at}"));
-            settled.world.set_time(at);
-            assert_eq!(answers(&settled), expected(Stage::Settled, false));
+            let mut settled = at_stage(kind, way, Stage::Settled);
+            for at in [settled.world.now(), settled.terms.fund_by, settled.terms.milestones[0].deliver_by] {
+                case(format_args!("{kind:?}, {way:?}, settled, at {at}"));
+                settled.world.set_time(at);
+                assert_eq!(answers(&settled), expected(way, Stage::Settled, false));
+            }
         }
     }
 }
 
-/// Promise 2: one party's move before the deadline, the default from it on; never both, never neither.
+/// Promise 2: one party's move before the deadline, the default from it on; never both, never neither. The secret, where
+/// there is one, has the same deadline in every status.
 #[test]
 fn at_every_second_exactly_one_unilateral_exit_is_open() {
     for kind in KINDS {
-        for (stage, moves) in [
-            (Stage::Pending, &["deliver", "claim"][..]),
-            (Stage::Delivered, &["dispute"]),
-            (Stage::Disputed, &["rule"]),
-        ] {
-            let mut deal = at_stage(kind, stage);
-            let deadline = deadline(&deal, stage);
-            for at in deadline - 3..=deadline + 3 {
-                case(format_args!("{kind:?}, {stage:?}, {} s from the deadline", at - deadline));
-                deal.world.set_time(at);
-                let answers = answers(&deal);
-                for name in moves {
-                    assert_ne!(answers[name].is_ok(), answers["expire"].is_ok(), "{name}");
+        for way in WAYS {
+            for (stage, turn) in [(Stage::Pending, "deliver"), (Stage::Delivered, "dispute"), (Stage::Disputed, "rule")]
+            {
+                if !way.stages().contains(&stage) {
+                    continue;
                 }
-                assert_eq!(answers["expire"].is_ok(), at >= deadline);
+                let moves: &[&str] = match way {
+                    Way::Seller => &[turn],
+                    Way::Secret => &["claim"],
+                    Way::SecretOrAttester => &[turn, "claim"],
+                };
+                let mut deal = at_stage(kind, way, stage);
+                let deadline = deadline(&deal, stage);
+                for at in deadline - 3..=deadline + 3 {
+                    case(format_args!("{kind:?}, {way:?}, {stage:?}, {} s from the deadline", at - deadline));
+                    deal.world.set_time(at);
+                    let answers = answers(&deal);
+                    for name in moves {
+                        assert_ne!(answers[name].is_ok(), answers["expire"].is_ok(), "{name}");
+                    }
+                    assert_eq!(answers["expire"].is_ok(), at >= deadline);
+                }
             }
         }
     }
@@ -198,13 +238,21 @@ fn at_every_second_exactly_one_unilateral_exit_is_open() {
 #[test]
 fn cancelling_and_delivering_never_overlap_and_leave_no_gap() {
     for kind in KINDS {
-        let mut deal = at_stage(kind, Stage::CoolingOff);
-        let end = START + i64::from(COOLING_OFF);
-        for at in end - 3..=end + 3 {
-            deal.world.set_time(at);
-            let answers = answers(&deal);
-            for name in ["deliver", "claim"] {
-                assert_ne!(answers[name].is_ok(), answers["cancel by the buyer"].is_ok(), "{kind:?}, {name} at {at}");
+        for (way, names) in
+            [(Way::Seller, &["deliver"][..]), (Way::Secret, &["claim"]), (Way::SecretOrAttester, &["deliver", "claim"])]
+        {
+            let mut deal = at_stage(kind, way, Stage::CoolingOff);
+            let end = START + i64::from(COOLING_OFF);
+            for at in end - 3..=end + 3 {
+                deal.world.set_time(at);
+                let answers = answers(&deal);
+                for name in names {
+                    assert_ne!(
+                        answers[name].is_ok(),
+                        answers["cancel by the buyer"].is_ok(),
+                        "{kind:?}, {way:?}, {name} at {at}"
+                    );
+                }
             }
         }
     }
@@ -213,7 +261,7 @@ fn cancelling_and_delivering_never_overlap_and_leave_no_gap() {
 #[test]
 fn funding_and_giving_up_by_a_stranger_never_overlap_and_leave_no_gap() {
     for kind in KINDS {
-        let mut deal = at_stage(kind, Stage::Created);
+        let mut deal = at_stage(kind, Way::Seller, Stage::Created);
         let fund_by = deal.terms.fund_by;
         for at in fund_by - 3..=fund_by + 3 {
             deal.world.set_time(at);

@@ -1,7 +1,7 @@
 //! `withdraw`: pays what is due to one recipient, to the recorded address, by anyone.
 
-use escrow_client::{EscrowError::*, Recipient, Terms, address, instruction};
-use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, TOKEN, TOKEN_2022, World, keypair};
+use escrow_client::{EscrowError::*, Recipient, Terms, address, escrow, instruction};
+use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, Refusal, TOKEN, TOKEN_2022, World, keypair};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_transaction_error::TransactionError;
@@ -256,21 +256,111 @@ fn only_a_fee_recipient_that_nobody_can_pay_keeps_the_rent() {
 #[test]
 fn a_token_escrow_needs_all_its_token_accounts() {
     let mut deal = decided(Kind::Token);
-    for without in [&[2][..], &[3], &[4], &[5], &[2, 3], &[4, 5], &[2, 3, 4, 5]] {
-        case(format_args!("{without:?}"));
+    for without in some_of_four(2) {
+        case(format_args!("the program's address in the place of {without:?}"));
         let act = without.iter().fold(deal.withdraw(Recipient::Seller), |act, index| act.without(*index));
         deal.refused(act, TokenAccountsMissing);
+    }
+    for count in 2..6 {
+        case(format_args!("{count} of 6 accounts"));
+        deal.refused(deal.withdraw(Recipient::Seller).first_accounts(count), TokenAccountsMissing);
+    }
+}
+
+/// What a signer or a payer of other instructions adds at the end.
+#[test]
+fn accounts_behind_the_token_accounts_are_not_looked_at() {
+    let deal = decided(Kind::Token);
+    let (seller, mint) = (deal.key(Who::Seller), deal.world.mint);
+    for (more, accepted) in [
+        (vec![deal.key(Who::Stranger)], true),
+        (vec![escrow::ID], true),
+        (vec![mint, deal.vault(), seller, TOKEN_2022], true),
+        // Anchor's: what is written to is named once.
+        (vec![deal.escrow], false),
+        (vec![mint, deal.escrow], false),
+    ] {
+        case(format_args!("{more:?}"));
+        let mut deal = deal.fork();
+        let (before, withdraw) = (deal.balances(), deal.withdraw(Recipient::Seller).behind(&more));
+        if accepted {
+            deal.ok(withdraw);
+            deal.assert_moved(&before, &[(Who::Seller, 405)]);
+        } else {
+            deal.refused(withdraw, DUPLICATE);
+        }
+    }
+}
+
+/// Each in the place of each other one, whether the recipient signs or not.
+#[test]
+fn a_token_account_that_stands_in_two_places_is_refused() {
+    let mut deal = decided(Kind::Token);
+    let seller = deal.keypair(Who::Seller);
+    let names = ["the escrow", "the recipient", "the destination", "the vault", "the mint", "the program"];
+    let destination = deal.world.token_account(&seller.pubkey());
+    for signed in [false, true] {
+        let withdraw = match signed {
+            false => deal.withdraw(Recipient::Seller),
+            true => {
+                let to = instruction::withdraw_to(&deal.account(), Recipient::Seller, Some(destination));
+                Act::new(to, &[&seller])
+            }
+        };
+        let accounts: Vec<Pubkey> = withdraw.instruction.accounts.iter().map(|account| account.pubkey).collect();
+        for (place, mismatch) in [(3, VaultMismatch), (4, MintMismatch), (5, TokenProgramMismatch)] {
+            for from in (0..6).filter(|from| *from != place) {
+                case(format_args!("{} in the place of {}, signed: {signed}", names[from], names[place]));
+                let act = withdraw.clone().account(place, accounts[from]);
+                deal.refused(act, if from == 0 { Refusal(DUPLICATE) } else { mismatch.into() });
+            }
+        }
+        let destinations: [(usize, Refusal); 5] = [
+            (0, DUPLICATE.into()),
+            (1, TokenAccountInvalid.into()),
+            (3, TokenAccountOwner.into()),
+            (4, TokenAccountInvalid.into()),
+            (5, TokenAccountInvalid.into()),
+        ];
+        for (from, reason) in destinations {
+            case(format_args!("{} in the place of the destination, signed: {signed}", names[from]));
+            deal.refused(withdraw.clone().account(2, accounts[from]), reason);
+        }
+    }
+}
+
+/// A client that cannot leave an account out passes the program's own address in its place.
+#[test]
+fn a_sol_escrow_pays_without_token_accounts_or_with_placeholders() {
+    let deal = decided(Kind::Sol);
+    for count in 0..=5 {
+        for writable in [true, false] {
+            case(format_args!("{count} placeholders, writable: {writable}"));
+            let mut deal = deal.fork();
+            let mut act = deal.withdraw(Recipient::Seller).behind(&vec![escrow::ID; count]);
+            assert_eq!(act.instruction.accounts.len(), 2 + count);
+            act.instruction.accounts[2..].iter_mut().for_each(|account| account.is_writable = writable);
+            let before = deal.balances();
+            deal.ok(act);
+            deal.assert_moved(&before, &[(Who::Seller, 405)]);
+        }
     }
 }
 
 #[test]
 fn a_sol_escrow_takes_no_token_accounts() {
     let mut deal = decided(Kind::Sol);
-    let seller_token = deal.world.token_account(&deal.key(Who::Seller));
-    for (index, address) in [(2, seller_token), (3, deal.vault()), (4, deal.world.mint), (5, TOKEN)] {
-        let mut act = deal.withdraw(Recipient::Seller).account(index, address);
-        act.instruction.accounts[index].is_writable = index < 4;
-        deal.refused(act, TokenAccountsUnexpected);
+    let (seller_token, vault, mint) = (deal.world.token_account(&deal.key(Who::Seller)), deal.vault(), deal.world.mint);
+    let all = [seller_token, vault, mint, TOKEN];
+    let withdraw = deal.withdraw(Recipient::Seller);
+    deal.refused(withdraw.clone().behind(&all), TokenAccountsUnexpected);
+    let fifth = [escrow::ID, escrow::ID, escrow::ID, escrow::ID, mint];
+    deal.refused(withdraw.clone().behind(&fifth), TokenAccountsUnexpected);
+    for (index, address) in (0..4).zip(all) {
+        deal.refused(withdraw.clone().behind(&[address]), TokenAccountsUnexpected);
+        let mut placeholders = [escrow::ID; 4];
+        placeholders[index] = address;
+        deal.refused(withdraw.clone().behind(&placeholders), TokenAccountsUnexpected);
     }
 }
 
@@ -343,7 +433,7 @@ fn a_vault_is_never_a_destination() {
     let mut deal = decided(Kind::Token);
     let others = deal.world.terms(Kind::Token, &[5_000]);
     let other_vault = address::vault_address(&deal.world.create_and_fund(&others));
-    deal.refused(deal.withdraw(Recipient::Seller).account(2, deal.vault()), DUPLICATE);
+    deal.refused(deal.withdraw(Recipient::Seller).account(2, deal.vault()), TokenAccountOwner);
     deal.refused(deal.withdraw(Recipient::Seller).account(2, other_vault), TokenAccountOwner);
 }
 

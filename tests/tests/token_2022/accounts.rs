@@ -186,7 +186,7 @@ fn an_account_that_cannot_receive_holds_up_nobody_else() {
 /// An account of the recipient's choice is its own, of this token and of this program, or none.
 #[test]
 fn a_direction_to_somebody_elses_account_is_refused() {
-    // Anchor's, for an account that stands in a second place where it may be changed.
+    // Anchor's, for an account that stands behind the fixed ones too, of which one may be changed.
     let duplicate = || Refusal(InstructionError::Custom(2040));
     for program in PROGRAMS {
         let other_program = if program == TOKEN { TOKEN_2022 } else { TOKEN };
@@ -207,9 +207,9 @@ fn a_direction_to_somebody_elses_account_is_refused() {
             ("of the other program", of_other_program, TokenAccountInvalid.into()),
             ("another mint", keypair(71).pubkey(), TokenAccountInvalid.into()),
             ("somebody's wallet", stranger, TokenAccountInvalid.into()),
-            ("the vault", deal.vault(), duplicate()),
-            ("the mint", mint(), duplicate()),
-            ("its own wallet", seller, duplicate()),
+            ("the vault", deal.vault(), TokenAccountOwner.into()),
+            ("the mint", mint(), TokenAccountInvalid.into()),
+            ("its own wallet", seller, TokenAccountInvalid.into()),
             ("the escrow", deal.escrow, duplicate()),
         ];
         for (name, destination, reason) in cases {
