@@ -86,6 +86,11 @@ impl Small {
         [Some(self.terms.buyer), Some(self.terms.seller), Some(self.terms.arbiter)]
     }
 
+    /// Whether nothing but the secret delivers.
+    fn is_secret_alone(&self) -> bool {
+        self.terms.hashlock != [0; 32] && self.terms.attester == Pubkey::default()
+    }
+
     /// Every instruction that means something now or would mean something at another time; whether it is accepted is
     /// what is looked at.
     fn steps(&self, state: &State) -> Vec<Step> {
@@ -175,8 +180,11 @@ impl Small {
             by_program(&mut state.program, &mut state.milestones, &action, signer, state.now).is_ok()
         };
         let turn = match state.model.milestones[usize::from(milestone)].phase {
+            // The secret is the delivery where nobody else delivers; otherwise it stands beside the one exit.
             Phase::Pending(_) => {
-                accepts(Action::Deliver { milestone, evidence_hash: [0; 32] }, seller) || accepts(Action::Cancel, buyer)
+                accepts(Action::Deliver { milestone, evidence_hash: [0; 32] }, seller)
+                    || self.is_secret_alone() && accepts(Action::Claim { milestone, secret: SECRET }, None)
+                    || accepts(Action::Cancel, buyer)
             }
             Phase::Delivered(_) => accepts(Action::Dispute { milestone, reason_hash: [0; 32] }, buyer),
             Phase::Disputed(_) => accepts(Action::Rule { milestone, seller_bps: 0, rationale_hash: [0; 32] }, arbiter),
@@ -331,28 +339,41 @@ fn terms(milestones: &[(u64, i64)], hashlock: [u8; 32]) -> Terms {
     }
 }
 
+/// The seller delivers, besides the secret.
+fn attested(terms: Terms) -> Terms {
+    Terms { attester: terms.seller, ..terms }
+}
+
 fn run(run: &Run) -> Result<Vec<Figure>> {
     let locked: [u8; 32] = Sha256::digest(SECRET).into();
     let cases = [
         Small { name: "two milestones", terms: terms(&[(21, 2), (35, 3)], [0; 32]), proposals: false, end: START + 5 },
         Small { name: "one with proposals", terms: terms(&[(35, 3)], [0; 32]), proposals: true, end: START + 7 },
-        Small { name: "one with a hash-lock", terms: terms(&[(35, 3)], locked), proposals: true, end: START + 7 },
+        Small {
+            name: "one with a hash-lock",
+            terms: attested(terms(&[(35, 3)], locked)),
+            proposals: true,
+            end: START + 7,
+        },
+        Small { name: "one with a hash-lock alone", terms: terms(&[(35, 3)], locked), proposals: true, end: START + 7 },
     ];
+    let count = cases.len() as u64;
     let mut figures = Vec::new();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for (number, case) in (1u64..).zip(cases) {
-        let name = case.name;
+        let (name, is_secret_alone) = (case.name, case.is_secret_alone());
         let checker = case.checker().threads(threads).spawn_bfs().join();
         for (property, path) in checker.discoveries() {
             let wanted = ["a ruling pays the arbiter", "an extension is agreed"].contains(&property);
             ensure!(wanted, "{name}: \"{property}\" does not hold after\n{path}");
         }
         ensure!(checker.is_done(), "{name}: not all states were looked at");
-        ensure!(checker.discovery("a ruling pays the arbiter").is_some(), "{name}: nothing is ever ruled");
+        let is_ruled = checker.discovery("a ruling pays the arbiter").is_some();
+        ensure!(is_ruled != is_secret_alone, "{name}: rulings where nothing is delivered, or none where it is");
         ensure!(checker.discovery("an extension is agreed").is_some(), "{name}: nothing is ever extended");
         figures.push(Figure::new(format!("states of {name}, all of them"), checker.unique_state_count()));
         figures.push(Figure::new(format!("steps between them ({name})"), checker.state_count()));
-        (run.progress)(number, 3);
+        (run.progress)(number, count);
     }
     Ok(figures)
 }

@@ -376,6 +376,7 @@ fn refusal(error: &TransactionError) -> Result<String> {
         | InvalidInstructionData
         | InvalidAccountData
         | AccountDataTooSmall
+        | IllegalOwner
         | InsufficientFunds
         | IncorrectProgramId
         | MissingRequiredSignature

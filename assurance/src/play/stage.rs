@@ -514,7 +514,9 @@ fn check_step(before: &Model, after: &Model, call: &Call) -> Result<()> {
         ensure!(grows, "{call:?} takes a decision back: {then:?}, {now:?}");
         for (then, now) in then.milestones.iter().zip(&now.milestones) {
             let legal = match (then.phase, now.phase) {
-                (Phase::Pending(then), Phase::Pending(now)) => then <= now,
+                (Phase::Pending(then), Phase::Pending(now))
+                | (Phase::Delivered(then), Phase::Delivered(now))
+                | (Phase::Disputed(then), Phase::Disputed(now)) => then <= now,
                 (Phase::Pending(_), Phase::Delivered(_)) | (Phase::Delivered(_), Phase::Disputed(_)) => true,
                 (_, Phase::Settled) => now.remaining == 0,
                 (then, now) => then == now,

@@ -90,8 +90,8 @@ impl TokenAccounts {
             require!(behind.is_empty() || behind.iter().all(is_absent), EscrowError::TokenAccountsUnexpected);
             return Ok(None);
         }
-        let [account, vault, mint, token_program] =
-            *behind.first_chunk::<4>().ok_or(EscrowError::TokenAccountsMissing)?;
+        let passed = behind.first_chunk::<4>().ok_or(EscrowError::TokenAccountsMissing)?;
+        let [account, vault, mint, token_program] = *passed;
         let wrong: Option<Error> = if !address_eq(token_program.address(), &escrow.token_program) {
             Some(EscrowError::TokenProgramMismatch.into())
         } else if !address_eq(vault.address(), &escrow.vault) {
@@ -104,7 +104,7 @@ impl TokenAccounts {
             None
         };
         if let Some(wrong) = wrong {
-            let is_missing = behind.iter().any(is_absent);
+            let is_missing = passed.iter().any(is_absent);
             return Err(if is_missing { EscrowError::TokenAccountsMissing.into() } else { wrong });
         }
         Ok(Some(Self { account, vault, mint, token_program }))

@@ -1,4 +1,4 @@
-//! `claim`: Pending → Settled, to the seller, with the secret of the hash-lock.
+//! `claim`: unsettled → Settled, to the seller, with the secret of the hash-lock.
 
 use anchor_lang::prelude::*;
 
