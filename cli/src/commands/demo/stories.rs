@@ -15,7 +15,7 @@ pub type Gains = Vec<(&'static str, i64)>;
 pub type Play = for<'a> fn(&'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<Gains>> + 'a>>;
 
 /// All stories, with their titles.
-pub const ALL: [(&str, Assets, Play); 10] = [
+pub const ALL: [(&str, Assets, Play); 11] = [
     ("A sale that goes well", Assets::SolAndToken, |stage| Box::pin(sale(stage))),
     ("A seller who never delivers", Assets::SolAndToken, |stage| Box::pin(never_delivered(stage))),
     ("A buyer who never answers", Assets::SolAndToken, |stage| Box::pin(never_answered(stage))),
@@ -24,6 +24,7 @@ pub const ALL: [(&str, Assets, Play); 10] = [
     ("An arbiter who never answers", Assets::SolAndToken, |stage| Box::pin(never_ruled(stage))),
     ("A settlement between the parties", Assets::SolAndToken, |stage| Box::pin(settlement(stage))),
     ("A hash-lock between two escrows", Assets::SolAndToken, |stage| Box::pin(hash_lock(stage))),
+    ("A delivery code at the door", Assets::SolAndToken, |stage| Box::pin(delivery_code(stage))),
     ("A delivery attested by a carrier", Assets::SolAndToken, |stage| Box::pin(attested(stage))),
     ("A frozen recipient", Assets::FreezableToken, |stage| Box::pin(frozen(stage))),
 ];
@@ -42,7 +43,7 @@ async fn sale(stage: &mut Stage<'_>) -> Result<Gains> {
 /// The buyer gets everything back, by anybody's hand.
 async fn never_delivered(stage: &mut Stage<'_>) -> Result<Gains> {
     let escrow = create(stage, "--amount 2 --deliver-by 7d --fund").await?;
-    stage.is_refused("buyer", &format!("expire {escrow}"), "deadline is not reached").await?;
+    stage.is_refused("buyer", &format!("expire {escrow}"), "deadline has not come yet").await?;
     stage.passes(7).await?;
     stage.is_refused("seller", &format!("deliver {escrow}"), "deadline has passed").await?;
     stage.types("stranger", &format!("expire {escrow}")).await?;
@@ -55,7 +56,7 @@ async fn never_delivered(stage: &mut Stage<'_>) -> Result<Gains> {
 async fn never_answered(stage: &mut Stage<'_>) -> Result<Gains> {
     let escrow = create(stage, "--amount 0.75 --deliver-by 7d --review 3d --fund").await?;
     stage.types("seller", &format!("deliver {escrow}")).await?;
-    stage.is_refused("seller", &format!("expire {escrow}"), "deadline is not reached").await?;
+    stage.is_refused("seller", &format!("expire {escrow}"), "deadline has not come yet").await?;
     stage.passes(3).await?;
     stage.types("seller", &format!("expire {escrow}")).await?;
     stage.types("seller", &format!("withdraw {escrow}")).await?;
@@ -152,6 +153,35 @@ async fn hash_lock(stage: &mut Stage<'_>) -> Result<Gains> {
     Ok(vec![("buyer", stage.units("1.5")?), ("seller", -stage.units("1.5")?)])
 }
 
+/// The seller may deliver in the ordinary way, and be paid when the review ends; or for the buyer's code, at once, also after
+/// that. Meanwhile the two agree on more time to inspect.
+async fn delivery_code(stage: &mut Stage<'_>) -> Result<Gains> {
+    let code = SecretFile::new()?;
+    let (lock, seller) = (code.lock(), stage.address("seller"));
+    let terms = format!("--amount 1.2 --deliver-by 7d --review 2d --hashlock {lock} --attester {seller} --fund");
+    let escrow = create(stage, &terms).await?;
+    stage.types("seller", &format!("deliver {escrow}")).await?;
+    stage.types("buyer", &format!("propose {escrow} --deadline 10d")).await?;
+    stage.types("seller", &format!("accept {escrow}")).await?;
+    stage.passes(8).await?;
+    stage.is_refused("seller", &format!("expire {escrow}"), "deadline has not come yet").await?;
+    // The buyer has looked at everything, and hands the code over.
+    stage.types("seller", &format!("claim {escrow} --secret {}", code.path())).await?;
+    stage.is_refused("buyer", &format!("dispute {escrow}"), "disputed or settled already").await?;
+    stage.types("seller", &format!("withdraw {escrow}")).await?;
+    close(stage, &escrow, 0).await?;
+
+    // Where no attester is named, the code is the delivery: without it nobody delivers, and the money comes back.
+    let strict = create(stage, &format!("--amount 0.5 --deliver-by 7d --hashlock {lock} --fund")).await?;
+    stage.is_refused("seller", &format!("deliver {strict}"), "The secret is the delivery").await?;
+    stage.passes(7).await?;
+    stage.is_refused("seller", &format!("claim {strict} --secret {}", code.path()), "deadline has passed").await?;
+    stage.types("buyer", &format!("expire {strict}")).await?;
+    stage.types("buyer", &format!("withdraw {strict}")).await?;
+    close(stage, &strict, 0).await?;
+    Ok(vec![("buyer", -stage.units("1.2")?), ("seller", stage.units("1.2")?)])
+}
+
 /// The carrier alone says that it is delivered; with no review window that settles it.
 async fn attested(stage: &mut Stage<'_>) -> Result<Gains> {
     let carrier = stage.address("carrier");
@@ -170,7 +200,7 @@ async fn frozen(stage: &mut Stage<'_>) -> Result<Gains> {
     let terms = format!("--amount 1 --deliver-by 7d --fee 5 --fee-recipient {marketplace}");
     let (seller, mint) = (stage.address("seller"), stage.mint_option());
     let refused = format!("create --seller {seller} {mint} {terms}");
-    stage.is_refused("buyer", &refused, "accepted_risks does not include").await?;
+    stage.is_refused("buyer", &refused, "the terms do not accept").await?;
     let escrow = create(stage, &format!("{terms} --accept-risk freeze --fund")).await?;
     stage.types("buyer", &format!("release {escrow} --amount 0.6")).await?;
     stage.types("stranger", &format!("withdraw {escrow} --recipient fee")).await?;
