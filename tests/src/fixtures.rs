@@ -4,11 +4,7 @@
 
 use std::{fs, path::PathBuf};
 
-use escrow_client::{
-    Proposal, Terms, address,
-    escrow::state::LAYOUT_VERSION,
-    instruction,
-};
+use escrow_client::{Proposal, Terms, address, escrow::state::LAYOUT_VERSION, instruction};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
