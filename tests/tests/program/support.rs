@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
+use anchor_lang::bytemuck;
 use escrow_client::{
     EscrowAccount, EscrowError, Milestone, MilestoneStatus, Proposal, Recipient, Terms, address,
-    escrow::{self, state::Ledger},
+    escrow::{
+        self,
+        state::{Escrow, HEADER_SIZE, Ledger, MILESTONE_SIZE},
+    },
     instruction,
 };
 use escrow_tests::{DAY, Kind, Refusal, TOKEN, TOKEN_2022, World, keypair};
@@ -269,6 +273,23 @@ impl Deal {
     #[track_caller]
     pub fn refused(&mut self, act: Act, reason: impl Into<Refusal>) {
         self.world.refused(act.instruction, &act.signers.iter().collect::<Vec<_>>(), reason);
+    }
+
+    /// Changes what stands in the escrow's account, as no instruction can.
+    pub fn alter(&mut self, change: impl FnOnce(&mut Escrow, &mut [Milestone])) {
+        const DISCRIMINATOR: usize = 8;
+        let mut account = self.world.raw(&self.escrow);
+        let (_, bytes) = account.data.split_at_mut(DISCRIMINATOR);
+        let (header, rest) = bytes.split_at_mut(HEADER_SIZE);
+        // Behind the count of milestones and its padding.
+        let (_, milestones) = rest.split_at_mut(8);
+        let mut state: Escrow = bytemuck::pod_read_unaligned(header);
+        let mut all: Vec<Milestone> =
+            milestones.chunks_exact(MILESTONE_SIZE).map(bytemuck::pod_read_unaligned).collect();
+        change(&mut state, &mut all);
+        header.copy_from_slice(bytemuck::bytes_of(&state));
+        milestones.copy_from_slice(bytemuck::cast_slice(&all));
+        self.world.svm.set_account(self.escrow, account).expect("an account");
     }
 
     /// What `act` would be answered, without doing it.
