@@ -518,6 +518,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                     let default = format!("Ok({receiver}.unwrap_or_default())");
                     self.add(Kind::Default, own.clone(), default, own.clone());
                 }
+                self.owner_partly(call);
                 if partly::CONSUMES.contains(&call.method.to_string().as_str()) {
                     self.but_first_or_last(&call.receiver);
                 }

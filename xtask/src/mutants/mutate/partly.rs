@@ -86,6 +86,14 @@ impl Finder<'_> {
         }
     }
 
+    /// `a.owned_by(b)`, of a part of both.
+    pub(super) fn owner_partly(&mut self, call: &ExprMethodCall) {
+        if let Some(program) = call.args.first().filter(|_| call.method == "owned_by") {
+            let both = format!("{}.owner(), {}", self.source(range(&call.receiver)), self.source(range(program)));
+            self.same_part(range(call), "", &both);
+        }
+    }
+
     /// `address = a @ error` of an account, of a part of both.
     pub(super) fn constraint_partly(
         &mut self,
@@ -322,7 +330,9 @@ mod tests {
     #[test]
     fn some_of_the_bytes_are_not_compared() {
         let parts = |of: &str| PARTS.map(|(what, _)| format!("`{of}` on {what}")).to_vec();
-        for equal in ["address_eq(a, &b.c)", "a.address() == &b", "b != c.address()", "value == [0; 64]"] {
+        for equal in
+            ["address_eq(a, &b.c)", "a.owned_by(&b)", "a.address() == &b", "b != c.address()", "value == [0; 64]"]
+        {
             assert_eq!(changes_of(Kind::Bytes, &format!("fn f() {{ if {equal} && x {{}} }}")), parts(equal));
         }
         assert_eq!(
