@@ -25,6 +25,9 @@ use crate::support::*;
 /// One bit each of the first, a middle and the last byte of 32.
 const BITS: [(usize, u8); 3] = [(0, 1), (16, 1 << 4), (31, 1 << 7)];
 
+/// The system program's number.
+const ACCOUNT_IN_USE: InstructionError = InstructionError::Custom(0);
+
 fn flipped(bytes: [u8; 32]) -> [[u8; 32]; 3] {
     BITS.map(|(byte, bit)| {
         let mut bytes = bytes;
@@ -54,6 +57,23 @@ fn an_escrow_is_created_at_its_own_address_and_nowhere_near() {
         let mut deal = Deal::agreed(World::new(), kind, &[1_000], plain);
         let create = deal.create();
         refuse_near(&mut deal, "create", &create, 1, AddressMismatch);
+    }
+}
+
+/// Only the program's own account at that address is an escrow that exists; any other's is in the way all the same.
+#[test]
+fn an_account_of_a_program_near_this_one_is_no_escrow_that_exists() {
+    for kind in KINDS {
+        let mut deal = Deal::agreed(World::new(), kind, &[1_000], plain);
+        for owner in near(escrow::ID) {
+            case(format_args!("{kind:?}, {owner}"));
+            let account = Account { lamports: 1_000_000_000, owner, ..Account::default() };
+            deal.world.svm.set_account(deal.escrow, account).expect("an account");
+            deal.refused(deal.create(), ACCOUNT_IN_USE);
+        }
+        let account = Account { lamports: 1_000_000_000, owner: escrow::ID, ..Account::default() };
+        deal.world.svm.set_account(deal.escrow, account).expect("an account");
+        deal.refused(deal.create(), AlreadyCreated);
     }
 }
 

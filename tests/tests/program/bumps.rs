@@ -21,12 +21,12 @@ fn bump(owner: &Pubkey, mint: &Pubkey) -> u8 {
 
 /// The first of the numbered keypairs whose associated account has such a bump.
 fn low_owner(world: &World) -> Keypair {
-    let numbered = (0..u16::MAX).map(|number| {
+    let numbered = |number: u16| {
         let mut seed = [0xb0; 32];
         seed[..2].copy_from_slice(&number.to_le_bytes());
         Keypair::new_from_array(seed)
-    });
-    numbered.into_iter().find(|owner| bump(&owner.pubkey(), &world.mint) <= LOW).expect("one in 256")
+    };
+    (0..=u16::MAX).map(numbered).find(|owner| bump(&owner.pubkey(), &world.mint) <= LOW).expect("one in 256")
 }
 
 /// A deal of tokens in which somebody's account has such a bump.
