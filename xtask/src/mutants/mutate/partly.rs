@@ -49,12 +49,12 @@ impl Finder<'_> {
             return;
         }
         let own = range(many);
-        let into_iter = if matches!(many, Expr::MethodCall(_)) { "" } else { ".into_iter()" };
-        let iterated = |source: &str| match many {
-            Expr::MethodCall(_) | Expr::Path(_) => format!("{source}{into_iter}"),
-            _ => format!("({source}){into_iter}"),
+        let source = self.source(own.clone());
+        let iterated = match many {
+            Expr::MethodCall(_) => source.to_owned(),
+            Expr::Path(_) => format!("{source}.into_iter()"),
+            _ => format!("({source}).into_iter()"),
         };
-        let iterated = iterated(self.source(own.clone()));
         self.add(Kind::Elements, own.clone(), format!("{iterated}.skip(1)"), own.clone());
         match taken(many) {
             // May not be walked backwards.
