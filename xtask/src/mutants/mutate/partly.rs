@@ -131,9 +131,12 @@ impl Finder<'_> {
                 ("all bytes but the last 8", "split_last_chunk::<8>().map(|(rest, _)| rest)"),
                 ("all bytes but the first 8", "get(8..)"),
             ];
-            let bytes = format!("let (a, b) = (bytemuck::bytes_of(&{left}), bytemuck::bytes_of(&{right}));");
+            // Both kept: the bytes of a value that was made here would not outlive it.
+            let both = format!("let (a, b) = ({left}, {right});");
+            let bytes = |of: &str, part: &str| format!("bytemuck::bytes_of(&{of}).{part}");
             for (what, part) in parts {
-                let compared = format!("({{ {bytes} a.{part} {operator} b.{part} }})");
+                let (a, b) = (bytes("a", part), bytes("b", part));
+                let compared = format!("({{ {both} {a} {operator} {b} }})");
                 self.on(own.clone(), what, compared);
             }
         } else if let Some((length, optional)) = zeros(&binary.right) {
