@@ -39,6 +39,12 @@ const addAddressesAndEvents = rootNodeVisitor(root => ({
             }),
             pdaNode({ name: 'vault', seeds: [seed('VAULT_SEED'), variablePdaSeedNode('escrow', publicKeyTypeNode())] }),
         ],
+        // Their token accounts stand at the end: for SOL they are left out, which costs less than a placeholder for each.
+        instructions: root.program.instructions.map(instruction =>
+            ['fund', 'withdraw'].includes(instruction.name)
+                ? { ...instruction, optionalAccountStrategy: 'omitted' }
+                : instruction,
+        ),
         // getReleasedEventDecoder and so on, which check the discriminator. The renderer leaves events out.
         definedTypes: [
             ...root.program.definedTypes,

@@ -23,6 +23,7 @@ import {
     getReleasedEventDecoder,
     getTermsEncoder,
     getWithdrawInstruction,
+    MilestoneStatus,
     parseCreateInstruction,
     proposal,
     Recipient,
@@ -147,6 +148,7 @@ test('propose is built as by the Rust client: an enum with fields', () => {
         proposer: createNoopSigner(terms.seller),
         proposal: proposal('Split', {
             milestone: sellerProposal.milestone,
+            status: sellerProposal.status as MilestoneStatus,
             remaining: BigInt(sellerProposal.remaining),
             toSeller: BigInt(sellerProposal.toSeller),
             expiresAt: BigInt(sellerProposal.expiresAt),

@@ -247,7 +247,7 @@ async fn propose_and_accept() {
     let stage = Stage::new().await;
     let escrow = stage.create("--amount 1 --deliver-by 9d --fund");
     stage.types("buyer", &format!("accept {escrow}")).fails(1, &["no open proposal"]);
-    stage.types("seller", &format!("propose {escrow} --deliver-by 20d")).succeeds().shows(&["until", "20d"]);
+    stage.types("seller", &format!("propose {escrow} --deadline 20d")).succeeds().shows(&["until", "20d"]);
     stage.types("buyer", &format!("accept {escrow}")).succeeds();
     let shown = stage.asks("buyer", &format!("show {escrow}"));
     assert!(shown["milestones"][0]["deadline"]["seconds_from_now"].as_u64().unwrap() > 19 * DAY);
@@ -284,7 +284,7 @@ async fn claim_with_the_secret_of_a_file() {
 async fn expire_applies_the_default_that_was_agreed() {
     let stage = Stage::new().await;
     let escrow = stage.create("--amount 1 --deliver-by 9d --undelivered 12.5 --fund");
-    stage.types("stranger", &format!("expire {escrow}")).fails(1, &["deadline is not reached"]);
+    stage.types("stranger", &format!("expire {escrow}")).fails(1, &["deadline has not come yet"]);
     stage.net.advance_time(9 * DAY).await.unwrap();
     stage.types("seller", &format!("deliver {escrow}")).fails(1, &["deadline has passed"]);
     let expired = stage.types("stranger", &format!("expire {escrow}")).succeeds();

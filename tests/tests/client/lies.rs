@@ -156,7 +156,7 @@ async fn every_lie_about_an_escrow_has_its_name() {
         ),
         ("it is of another kind", truth.off_by(0, 1), AccountError::Discriminator),
         ("all of it is zero", truth.with(0, [0; HEADER + HEADER_SIZE]), AccountError::Discriminator),
-        ("it is of another version", truth.with(header(offset_of!(Escrow, version)), [2]), AccountError::Version(2)),
+        ("it is of another version", truth.with(header(offset_of!(Escrow, version)), [3]), AccountError::Version(3)),
         ("it has no status", truth.with(header(offset_of!(Escrow, status)), [0]), AccountError::Value("status")),
         ("it has no such status", truth.with(header(offset_of!(Escrow, status)), [3]), AccountError::Value("status")),
         (

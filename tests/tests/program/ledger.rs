@@ -145,6 +145,24 @@ fn one_unit_goes_somewhere_whole() {
     }
 }
 
+/// Around the amount from which on ten thousand times it does not fit its number.
+#[test]
+fn the_whole_of_an_amount_is_all_of_it_whether_its_product_fits_or_not() {
+    const FITS: u64 = u64::MAX / 10_000;
+    for amount in [FITS, FITS + 1, FITS + 2] {
+        case(amount);
+        let mut world = escrow_tests::World::new();
+        world.use_new_mint(amount, None);
+        let mut deal = Deal::agreed(world, Kind::Token, &[amount], |_, terms| terms.unanswered_bps = 10_000);
+        deal.ok(deal.create());
+        deal.ok(deal.fund());
+        deal.ok(deal.deliver(0));
+        deal.world.set_time(deal.milestone(0).deadline);
+        deal.ok(deal.expire(0));
+        deal.assert_ledger([amount, 0, 0, 0], [0, amount, 0, 0]);
+    }
+}
+
 #[test]
 fn all_units_of_a_token_that_can_exist_are_escrowed_exactly() {
     let deal = largest_token_deal(1_000, 1_000);

@@ -1,12 +1,15 @@
 //! The program's committed bytecode in LiteSVM, with the token programs that it ships.
 
 mod accounts;
+mod bits;
+mod bumps;
 mod cancel;
 mod claim;
 mod close;
 mod create;
 mod deliver;
 mod dispute;
+mod dust;
 mod encoding;
 mod errors;
 mod events;
@@ -15,6 +18,7 @@ mod extend;
 mod fund;
 mod ledger;
 mod lifecycle;
+mod milestones;
 mod promises;
 mod propose;
 mod release;

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
+use anchor_lang::bytemuck;
 use escrow_client::{
     EscrowAccount, EscrowError, Milestone, MilestoneStatus, Proposal, Recipient, Terms, address,
     escrow::{
         self,
-        state::{Ledger, MAX_TIME_AHEAD, Party},
+        state::{Escrow, HEADER_SIZE, Ledger, MAX_TIME_AHEAD, MILESTONE_SIZE, Party},
     },
     instruction,
 };
@@ -356,6 +357,23 @@ impl Deal {
     pub fn refused_together(&mut self, acts: &[&Act], index: usize, reason: impl Into<Refusal>) {
         let (instructions, signers) = one_transaction(acts);
         self.world.refused_at(u8::try_from(index).expect("few acts"), &instructions, &signers, reason);
+    }
+
+    /// Changes what stands in the escrow's account, as no instruction can.
+    pub fn alter(&mut self, change: impl FnOnce(&mut Escrow, &mut [Milestone])) {
+        const DISCRIMINATOR: usize = 8;
+        let mut account = self.world.raw(&self.escrow);
+        let (_, bytes) = account.data.split_at_mut(DISCRIMINATOR);
+        let (header, rest) = bytes.split_at_mut(HEADER_SIZE);
+        // Behind the count of milestones and its padding.
+        let (_, milestones) = rest.split_at_mut(8);
+        let mut state: Escrow = bytemuck::pod_read_unaligned(header);
+        let mut all: Vec<Milestone> =
+            milestones.chunks_exact(MILESTONE_SIZE).map(bytemuck::pod_read_unaligned).collect();
+        change(&mut state, &mut all);
+        header.copy_from_slice(bytemuck::bytes_of(&state));
+        milestones.copy_from_slice(bytemuck::cast_slice(&all));
+        self.world.svm.set_account(self.escrow, account).expect("an account");
     }
 
     /// What `act` would be answered, without doing it.

@@ -205,10 +205,11 @@ fn a_freeze_authority_needs_its_bit() {
         }
     }
     // Whatever number marks the option as taken, and whatever key stands behind it.
-    for tag in [1u32, 2, 0x100, 0x0100_0000, u32::MAX] {
+    for tag in [1u32, 2, 0x100, 0x1_0000, 0x0100_0000, u32::MAX] {
         let mut data = plain_mint();
         data[46..50].copy_from_slice(&tag.to_le_bytes());
         assert_eq!(MintInfo::read(&data).map(|mint| mint.risks), Ok(RISK_FREEZE), "{tag:#x}");
+        needs(&world_with_mint(data), RISK_FREEZE);
     }
 }
 
@@ -483,10 +484,15 @@ fn an_inert_extension_is_inert_in_every_byte() {
         for byte in 0..size {
             let mut value = zeros(kind);
             value[byte] = 1;
-            let read = MintInfo::read(&with_entries(&plain_mint(), &[(u16::from(kind), value)]));
+            let data = with_entries(&plain_mint(), &[(u16::from(kind), value)]);
+            let (read, world) = (MintInfo::read(&data), world_with_mint(data));
             let refused = must_be_zero.contains(&byte);
             assert_eq!(read.is_err(), refused, "{kind:?}, byte {byte}");
             assert!(!refused || read == Err(ExtensionUnsupported), "{kind:?}, byte {byte}");
+            if refused {
+                case(format_args!("{kind:?}, byte {byte}"));
+                create_refused(&world, RISKS_KNOWN, ExtensionUnsupported);
+            }
         }
         for length in (0..size).chain([size + 1, size * 2]) {
             let data = with_entries(&plain_mint(), &[(u16::from(kind), vec![0; length])]);

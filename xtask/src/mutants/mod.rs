@@ -1,7 +1,7 @@
 //! `cargo xtask mutants`: does a test notice when a check is missing?
 //!
-//! Every check, limit and step of the on-chain program is taken away or turned round, one at a time. Each of these
-//! mutants is built to bytecode, with the compiler and the settings of the committed program, and run against the tests
+//! Every check, limit and step of the on-chain program is taken away, turned round or made to look at less, one at a time
+//! ([`mutate::Kind`] has the sorts of mistakes). Each of these mutants is built to bytecode, with the compiler and the settings of the committed program, and run against the tests
 //! of the program. One that passes them all, a survivor, is a test that is missing, or has its reason in
 //! `explained.txt`.
 
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::explained::Explained;
-use self::mutate::Mutant;
+use self::mutate::{Kind, Mutant};
 use self::suite::Suite;
 use self::tree::{Outcome, Tree};
 use crate::build_program::Builder;
@@ -48,6 +48,10 @@ pub struct Args {
     /// Only the mutants whose name contains this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+
+    /// Only the mutants of this kind (may be repeated)
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Vec<Kind>,
 
     /// Take from this result of --json, of the same program, what was noticed; try the rest again
     #[arg(long, value_name = "FILE")]
@@ -94,6 +98,7 @@ pub enum Verdict {
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     name: &'a str,
+    kind: Kind,
     #[serde(flatten)]
     verdict: &'a Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +121,7 @@ struct EarlierLine {
 
 /// How many became what.
 #[derive(Debug, Default, Serialize)]
-struct Figures {
+struct Counts {
     /// All of them.
     mutants: usize,
     killed: usize,
@@ -126,9 +131,30 @@ struct Figures {
     survived: usize,
     equivalent: usize,
     unviable: usize,
+}
+
+impl Counts {
+    fn count(&mut self, verdict: &Verdict, explained: bool) {
+        self.mutants += 1;
+        *match verdict {
+            Verdict::Survived | Verdict::TimedOut if explained => &mut self.explained,
+            Verdict::Survived | Verdict::TimedOut => &mut self.survived,
+            Verdict::Killed { .. } => &mut self.killed,
+            Verdict::Equivalent => &mut self.equivalent,
+            Verdict::Unviable { .. } => &mut self.unviable,
+        } += 1;
+    }
+}
+
+/// What a run has shown.
+#[derive(Debug, Default, Serialize)]
+struct Figures {
+    #[serde(flatten)]
+    all: Counts,
     /// Killed, in percent of those that a test could kill: of the killed, the explained and the survivors.
     kill_rate_percent: f64,
     tests: usize,
+    by_kind: BTreeMap<Kind, Counts>,
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -212,6 +238,9 @@ fn choose<'a>(all: &'a [Mutant], args: &Args) -> Result<Vec<&'a Mutant>> {
     let mut chosen: Vec<&Mutant> = all.iter().filter(|mutant| args.negated || !mutant.implied).collect();
     if let Some(filter) = &args.filter {
         chosen.retain(|mutant| mutant.name.contains(filter));
+    }
+    if !args.kind.is_empty() {
+        chosen.retain(|mutant| args.kind.contains(&mutant.kind));
     }
     if let Some(number) = args.sample {
         eprintln!("A sample of {number}, by the seed {}", args.seed);
@@ -347,36 +376,39 @@ fn report(
     tests: usize,
     program: &str,
 ) -> Result<()> {
-    let mut figures = Figures { mutants: mutants.len(), tests, ..Figures::default() };
+    let mut figures = Figures { tests, ..Figures::default() };
     let (mut survivors, mut stale) = (Vec::new(), Vec::new());
     for (mutant, verdict) in mutants.iter().zip(verdicts) {
         let name = mutant.name.as_str();
-        let reason = explained.reason(name);
-        match verdict {
-            Verdict::Survived | Verdict::TimedOut if reason.is_some() => figures.explained += 1,
-            Verdict::Survived | Verdict::TimedOut => survivors.push(name),
-            Verdict::Killed { .. } => figures.killed += 1,
-            Verdict::Equivalent => figures.equivalent += 1,
-            Verdict::Unviable { .. } => figures.unviable += 1,
-        }
-        if reason.is_some() && !matches!(verdict, Verdict::Survived | Verdict::TimedOut) {
-            stale.push(name);
+        let (explained, survived) =
+            (explained.reason(name).is_some(), matches!(verdict, Verdict::Survived | Verdict::TimedOut));
+        figures.all.count(verdict, explained);
+        figures.by_kind.entry(mutant.kind).or_default().count(verdict, explained);
+        match (survived, explained) {
+            (true, false) => survivors.push(name),
+            (false, true) => stale.push(name),
+            _ => {}
         }
     }
-    figures.survived = survivors.len();
-    figures.kill_rate_percent = percent(figures.killed, figures.killed + figures.explained + figures.survived);
+    let Counts { killed, explained: reasons, survived, .. } = figures.all;
+    figures.kill_rate_percent = percent(killed, killed + reasons + survived);
 
-    println!("{:5} mutants, against {tests} tests", figures.mutants);
-    println!("{:5} killed by a test, {:.1} % of those that differ", figures.killed, figures.kill_rate_percent);
-    println!("{:5} survived, and explained.txt says why", figures.explained);
-    println!("{:5} survived", figures.survived);
-    println!("{:5} the same bytecode as the program", figures.equivalent);
-    println!("{:5} refused by the compiler", figures.unviable);
+    println!("{:5} mutants, against {tests} tests", figures.all.mutants);
+    println!("{killed:5} killed by a test, {:.1} % of those that differ", figures.kill_rate_percent);
+    println!("{reasons:5} survived, and explained.txt says why");
+    println!("{survived:5} survived");
+    println!("{:5} the same bytecode as the program", figures.all.equivalent);
+    println!("{:5} refused by the compiler", figures.all.unviable);
     if let Some(path) = &args.json {
         let lines: Vec<Line> = mutants
             .iter()
             .zip(verdicts)
-            .map(|(mutant, verdict)| Line { name: &mutant.name, verdict, explained: explained.reason(&mutant.name) })
+            .map(|(mutant, verdict)| Line {
+                name: &mutant.name,
+                kind: mutant.kind,
+                verdict,
+                explained: explained.reason(&mutant.name),
+            })
             .collect();
         let text = serde_json::to_string_pretty(
             &serde_json::json!({ "program": program, "figures": figures, "results": lines }),

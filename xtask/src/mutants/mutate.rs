@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use serde::Serialize;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -16,6 +18,40 @@ use syn::{
     Arm, BinOp, Block, Expr, ExprIf, ExprMatch, ImplItemFn, Item, ItemConst, ItemFn, ItemImpl, ItemStruct, Lit, LitInt,
     Pat, ReturnType, Signature, Stmt, Token, UnOp,
 };
+
+mod partly;
+
+/// What sort of mistake a mutant is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A check is missing or turned round, or one of its parts is
+    Check,
+    /// A step is left out
+    Step,
+    /// `<` for `<=`, and the other way round
+    Bound,
+    /// Another operator, or another call
+    Operator,
+    /// A number or a limit is one more or one less
+    Number,
+    /// A case is left out, or taken for the next
+    Case,
+    /// An account has a constraint less, or any type
+    Account,
+    /// Zero in the place of an error
+    Default,
+    /// The first or the last of many is not looked at
+    Elements,
+    /// Some of the bytes are not compared
+    Bytes,
+    /// Rounded up, or to the nearest
+    Rounding,
+    /// Computed of one amount, where the total counts
+    Total,
+    /// Only the likely bumps are tried
+    Bumps,
+}
 
 /// One change to one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +62,8 @@ pub struct Mutant {
     pub file: String,
     /// The function (or type) in it.
     pub function: String,
+    /// What sort of mistake it is.
+    pub kind: Kind,
     /// A check that is turned round: what notices that it is missing notices this too.
     pub implied: bool,
     range: Range<usize>,
@@ -101,7 +139,7 @@ impl Finder<'_> {
     }
 
     /// Notes a mutant: `range` becomes `replacement`. `around` is shown in its name, as it was and as it is then.
-    fn add(&mut self, range: Range<usize>, replacement: impl Into<String>, around: Range<usize>) {
+    fn add(&mut self, kind: Kind, range: Range<usize>, replacement: impl Into<String>, around: Range<usize>) {
         let replacement = replacement.into();
         let was = one_line(self.source(around.clone()));
         let is = one_line(&format!(
@@ -115,15 +153,16 @@ impl Finder<'_> {
             let (was, is) = differing(&was, &is);
             format!("`{was}` as `{is}`")
         };
-        self.add_named(range, replacement, &what);
+        self.add_named(kind, range, replacement, &what);
     }
 
-    fn add_named(&mut self, range: Range<usize>, replacement: impl Into<String>, what: &str) {
+    fn add_named(&mut self, kind: Kind, range: Range<usize>, replacement: impl Into<String>, what: &str) {
         let function = self.scope.join("::");
         self.found.push(Mutant {
             name: format!("{} {function}: {what}", self.file),
             file: self.file.to_owned(),
             function,
+            kind,
             implied: false,
             range,
             replacement: replacement.into(),
@@ -159,14 +198,14 @@ impl Finder<'_> {
             _ => range.clone(),
         };
         if meaning != Condition::RefusesIf {
-            self.add(range.clone(), "true", around.clone());
+            self.add(Kind::Check, range.clone(), "true", around.clone());
         }
         if meaning != Condition::RefusesUnless {
-            self.add(range.clone(), "false", around);
+            self.add(Kind::Check, range.clone(), "false", around);
         }
         if meaning != Condition::Branches {
             let negated = format!("!({})", self.source(range.clone()));
-            self.add(range.clone(), negated, range.clone());
+            self.add(Kind::Check, range.clone(), negated, range.clone());
             self.found.iter_mut().next_back().into_iter().for_each(|last| last.implied = true);
         }
         self.settled.insert(range);
@@ -183,7 +222,7 @@ impl Finder<'_> {
     fn tail(&mut self, expr: &Expr) {
         match expr {
             Expr::Call(call) if matches!(last_name(&call.func).as_str(), "Ok" | "Err" | "ensure") => {}
-            Expr::Call(_) | Expr::MethodCall(_) => self.add(range(expr), "Ok(())", range(expr)),
+            Expr::Call(_) | Expr::MethodCall(_) => self.add(Kind::Check, range(expr), "Ok(())", range(expr)),
             Expr::Match(of) => of.arms.iter().for_each(|arm| self.tail(&arm.body)),
             Expr::Block(block) => self.tail_of(&block.block),
             Expr::If(ExprIf { then_branch, else_branch, .. }) => {
@@ -227,7 +266,7 @@ impl Finder<'_> {
             let mut rest: Vec<&str> = or.cases.iter().map(|case| self.source(range(case))).collect();
             rest.remove(index);
             let (rest, whole) = (rest.join(" | "), range(pattern));
-            self.add(whole.clone(), rest, whole);
+            self.add(Kind::Case, whole.clone(), rest, whole);
         }
     }
 
@@ -241,7 +280,7 @@ impl Finder<'_> {
             let is_default = matches!(arm.pat, Pat::Wild(_)) && arm.guard.is_none();
             if has_default && !is_default {
                 let shown = format!("without the arm `{}`", one_line(self.source(range(&arm.pat))));
-                self.add_named(range(arm), "", &shown);
+                self.add_named(Kind::Case, range(arm), "", &shown);
                 self.alternatives(&arm.pat);
             }
             let next = &of.arms[(index + 1) % of.arms.len()];
@@ -251,7 +290,7 @@ impl Finder<'_> {
                 |arm: &Arm| !matches!(*arm.body, Expr::Block(_) | Expr::Lit(_) | Expr::Match(_)) && !binds(&arm.pat);
             if simple(arm) && simple(next) && self.source(own.clone()) != other {
                 let end = own.end;
-                self.add(own, other, range(&arm.pat).start..end);
+                self.add(Kind::Case, own, other, range(&arm.pat).start..end);
             }
         }
     }
@@ -270,10 +309,12 @@ impl Finder<'_> {
                     .collect();
                 for (index, left_out) in constraints.iter().enumerate() {
                     let mut rest = constraints.clone();
+                    self.constraint_partly(range(attribute), &name, &rest, index);
                     rest.remove(index);
                     let replacement =
                         if rest.is_empty() { String::new() } else { format!("#[account({})]", rest.join(", ")) };
                     self.add_named(
+                        Kind::Account,
                         range(attribute),
                         replacement,
                         &format!("`{name}` without `{}`", one_line(left_out)),
@@ -286,6 +327,7 @@ impl Finder<'_> {
                 if let Some(at) = of_field.find(checked) {
                     let start = ty.start + at;
                     self.add(
+                        Kind::Account,
                         start..start + checked.len(),
                         "UncheckedAccount",
                         range(field.ident.as_ref()).start..ty.end,
@@ -366,7 +408,8 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         let around = range(&item.ident).start..value.end;
         for change in ["+ 1", "- 1"] {
             let changed = format!("({}) {change}", self.source(value.clone()));
-            self.add_named(value.clone(), changed, &format!("`{}` {change}", one_line(self.source(around.clone()))));
+            let shown = format!("`{}` {change}", one_line(self.source(around.clone())));
+            self.add_named(Kind::Number, value.clone(), changed, &shown);
         }
     }
 
@@ -382,7 +425,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                 _ => false,
             };
             if removable {
-                self.add(own.clone(), "", own.clone());
+                self.add(Kind::Step, own.clone(), "", own.clone());
             }
         }
         self.within(own, |this| visit::visit_stmt(this, stmt));
@@ -392,7 +435,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         if let Pat::Tuple(tuple) = pattern {
             for element in &tuple.elems {
                 if self.source(range(element)) == "None" {
-                    self.add(range(element), "_", range(pattern));
+                    self.add(Kind::Case, range(element), "_", range(pattern));
                 }
             }
         }
@@ -446,45 +489,60 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                     self.condition(condition, Condition::RefusesUnless);
                 }
             }
+            Expr::Call(call) if last_name(&call.func) == "address_eq" => self.addresses_partly(call),
+            Expr::ForLoop(of) => self.but_first_or_last(&of.expr),
+            Expr::Range(of) => self.fewer_bumps(of),
             Expr::Binary(binary) => {
+                self.partly(binary, &own);
                 if matches!(binary.op, BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_)) {
                     self.part_of_sum(&binary.left);
                 }
                 self.binary(binary, &own);
             }
             Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) && !self.settled.contains(&own) => {
-                self.add(range(unary.op), "", own.clone());
+                self.add(Kind::Check, range(unary.op), "", own.clone());
             }
             Expr::Try(of) => {
                 if let Expr::MethodCall(call) = &*of.expr
                     && (call.method == "ok_or" || call.method == "map_err")
                 {
                     let around = range(&call.receiver).start..own.end;
-                    self.add(range(&call.receiver).end..own.end, ".unwrap_or_default()", around);
+                    let end = range(&call.receiver).end..own.end;
+                    self.add(Kind::Default, end, ".unwrap_or_default()", around);
                 }
             }
             Expr::MethodCall(call) => {
                 let followed = self.text.get(own.end..).is_some_and(|rest| rest.starts_with('?'));
                 if call.method == "ok_or" && !followed {
                     let receiver = self.source(range(&call.receiver)).to_owned();
-                    self.add(own.clone(), format!("Ok({receiver}.unwrap_or_default())"), own.clone());
+                    let default = format!("Ok({receiver}.unwrap_or_default())");
+                    self.add(Kind::Default, own.clone(), default, own.clone());
+                }
+                self.owner_partly(call);
+                if partly::CONSUMES.contains(&call.method.to_string().as_str()) {
+                    self.but_first_or_last(&call.receiver);
                 }
                 if let Some(other) = counterpart(&call.method.to_string()) {
                     // The receiver may be a long chain.
                     let around = range(&call.method).start..own.end;
-                    self.add(range(&call.method), other, around);
+                    self.add(Kind::Operator, range(&call.method), other, around);
                 }
             }
             Expr::Path(path) if path.path.segments.len() > 1 => {
                 if let Some(last) = path.path.segments.last()
                     && let Some(other) = counterpart(&last.ident.to_string())
                 {
-                    self.add(range(&last.ident), other, own.clone());
+                    self.add(Kind::Operator, range(&last.ident), other, own.clone());
                 }
             }
             _ => {}
         }
         self.within(own, |this| visit::visit_expr(this, expr));
+    }
+
+    fn visit_block(&mut self, block: &'ast Block) {
+        self.totals(block);
+        visit::visit_block(self, block);
     }
 
     // Zeros.
@@ -521,10 +579,10 @@ impl Finder<'_> {
         let other = match binary.op {
             // Each operand left out. What notices that also notices the one operator in place of the other.
             And(_) | Or(_) => {
-                self.add(left.end..right.end, "", own.clone());
+                self.add(Kind::Check, left.end..right.end, "", own.clone());
                 // `a || b || c` is `(a || b) || c`: one at a time.
                 if !matches!(&*binary.left, Expr::Binary(inner) if same(&inner.op, &binary.op)) {
-                    self.add(left.start..right.start, "", own.clone());
+                    self.add(Kind::Check, left.start..right.start, "", own.clone());
                 }
                 self.settled.extend([left, right]);
                 return;
@@ -547,7 +605,8 @@ impl Finder<'_> {
             SubAssign(_) => "+=",
             _ => return,
         };
-        self.add(range(binary.op), other, own.clone());
+        let bound = matches!(binary.op, Lt(_) | Le(_) | Gt(_) | Ge(_));
+        self.add(if bound { Kind::Bound } else { Kind::Operator }, range(binary.op), other, own.clone());
     }
 
     /// In `1 + 8 + 8`, only the last number and the last sign are changed: any other has the same effect.
@@ -569,9 +628,9 @@ impl Finder<'_> {
             return;
         }
         let (around, suffix) = (self.parent(&own), number.suffix());
-        self.add(own.clone(), format!("{}{suffix}", value.saturating_add(1)), around.clone());
+        self.add(Kind::Number, own.clone(), format!("{}{suffix}", value.saturating_add(1)), around.clone());
         if self.in_range && value > 0 {
-            self.add(own, format!("{}{suffix}", value - 1), around);
+            self.add(Kind::Number, own, format!("{}{suffix}", value - 1), around);
         }
     }
 }
@@ -703,11 +762,22 @@ fn split_at_commas(tokens: TokenStream) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    /// The mutants of a text, each by what it has instead of what; one line each.
+    /// The mutants of a text that leave something out or turn it round, each by what it has instead of what; one line
+    /// each.
     fn changes(text: &str) -> Vec<String> {
+        changes_where(text, |kind| kind < Kind::Elements)
+    }
+
+    /// Those of a kind.
+    pub(super) fn changes_of(kind: Kind, text: &str) -> Vec<String> {
+        changes_where(text, |other| other == kind)
+    }
+
+    fn changes_where(text: &str, wanted: impl Fn(Kind) -> bool) -> Vec<String> {
         let found = mutants("file.rs", text).unwrap();
         found
             .iter()
+            .filter(|mutant| wanted(mutant.kind))
             .map(|mutant| {
                 let mutated = mutant.apply(text).unwrap();
                 syn::parse_file(&mutated).unwrap_or_else(|error| panic!("{}: {error}\n{mutated}", mutant.name));
