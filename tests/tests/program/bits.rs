@@ -513,7 +513,7 @@ fn a_proposal_near_the_open_one_is_not_accepted() {
         ("kind", |slot, bit| slot.kind ^= 1 << (bit / 8)),
         ("milestone", |slot, bit| slot.milestone ^= 1 << (bit / 8)),
         ("status", |slot, bit| slot.status ^= 1 << (bit / 8)),
-        ("reserved", |slot, bit| slot.reserved[(bit / 12) as usize] ^= 1 << (bit / 8)),
+        ("reserved", |slot, bit| slot.reserved[(bit / 15) as usize] ^= 1 << (bit / 8)),
     ];
     for kind in KINDS {
         let deal = Deal::funded(kind, &[1_000; 8], plain);
