@@ -9,9 +9,8 @@ use std::hash::{Hash, Hasher};
 use anyhow::{Result, ensure};
 use bytemuck::bytes_of;
 use escrow_client::{
-    EscrowError, MilestoneStatus, MilestoneTerms, Party, Proposal, Recipient, Terms, address,
+    EscrowError, EscrowInstruction, MilestoneStatus, MilestoneTerms, Party, Proposal, Recipient, Terms, address,
     escrow::state::{Escrow, HEADER_SIZE, Milestone},
-    history::Action,
 };
 use escrow_tests::{START, keypair};
 use sha2::{Digest, Sha256};
@@ -78,7 +77,7 @@ impl Hash for State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Tick,
-    Do(Action, Option<Pubkey>),
+    Do(EscrowInstruction, Option<Pubkey>),
 }
 
 impl Small {
@@ -95,21 +94,21 @@ impl Small {
     /// what is looked at.
     fn steps(&self, state: &State) -> Vec<Step> {
         let [buyer, seller, arbiter] = self.who();
-        let mut steps = vec![Step::Do(Action::Cancel, buyer)];
+        let mut steps = vec![Step::Do(EscrowInstruction::Cancel, buyer)];
         for (milestone, present) in (0u8..).zip(&state.milestones) {
             let remaining = present.remaining;
             let mut push = |action, signer| steps.push(Step::Do(action, signer));
-            push(Action::Deliver { milestone, evidence_hash: [1; 32] }, seller);
-            push(Action::Dispute { milestone, reason_hash: [2; 32] }, buyer);
-            push(Action::Rule { milestone, seller_bps: 3_333, rationale_hash: [3; 32] }, arbiter);
-            push(Action::Expire { milestone }, None);
+            push(EscrowInstruction::Deliver { milestone, evidence_hash: [1; 32] }, seller);
+            push(EscrowInstruction::Dispute { milestone, reason_hash: [2; 32] }, buyer);
+            push(EscrowInstruction::Rule { milestone, seller_bps: 3_333, rationale_hash: [3; 32] }, arbiter);
+            push(EscrowInstruction::Expire { milestone }, None);
             if self.terms.hashlock != [0; 32] {
-                push(Action::Claim { milestone, secret: SECRET }, None);
+                push(EscrowInstruction::Claim { milestone, secret: SECRET }, None);
             }
             // A part once, then the rest.
             let amount = if remaining == present.amount { remaining / 2 } else { remaining };
-            push(Action::Release { milestone, amount, expected_remaining: remaining }, buyer);
-            push(Action::Refund { milestone, amount, expected_remaining: remaining }, seller);
+            push(EscrowInstruction::Release { milestone, amount, expected_remaining: remaining }, buyer);
+            push(EscrowInstruction::Refund { milestone, amount, expected_remaining: remaining }, seller);
             if self.proposals {
                 let expires_at = START + 4;
                 let status = present.status().unwrap_or(MilestoneStatus::Settled);
@@ -117,17 +116,17 @@ impl Small {
                 let (replaces, deadline) = (present.deadline, START + 5);
                 let extension = Proposal::Extension { milestone, status, replaces, deadline, expires_at };
                 for proposal in [split, extension] {
-                    push(Action::Propose { proposal }, seller);
+                    push(EscrowInstruction::Propose { proposal }, seller);
                 }
             }
         }
         if self.proposals {
-            steps.push(Step::Do(Action::Propose { proposal: Proposal::Withdrawn }, seller));
+            steps.push(Step::Do(EscrowInstruction::Propose { proposal: Proposal::Withdrawn }, seller));
             if let Some(proposal) = state.model.proposals[1] {
-                steps.push(Step::Do(Action::Accept { proposal }, buyer));
+                steps.push(Step::Do(EscrowInstruction::Accept { proposal }, buyer));
             }
         }
-        steps.extend(Recipient::ALL.map(|recipient| Step::Do(Action::Withdraw { recipient }, None)));
+        steps.extend(Recipient::ALL.map(|recipient| Step::Do(EscrowInstruction::Withdraw { recipient }, None)));
         if state.now < self.end {
             steps.push(Step::Tick);
         }
@@ -175,29 +174,31 @@ impl Small {
     /// Whether the party whose turn it is may act on the milestone, and whether the default applies.
     fn exits(&self, state: &State, milestone: u8) -> (bool, bool) {
         let [buyer, seller, arbiter] = self.who();
-        let accepts = |action: Action, signer| {
+        let accepts = |action: EscrowInstruction, signer| {
             let mut state = state.clone();
             by_program(&mut state.program, &mut state.milestones, &action, signer, state.now).is_ok()
         };
         let turn = match state.model.milestones[usize::from(milestone)].phase {
             // The secret is the delivery where nobody else delivers; otherwise it stands beside the one exit.
             Phase::Pending(_) => {
-                accepts(Action::Deliver { milestone, evidence_hash: [0; 32] }, seller)
-                    || self.is_secret_alone() && accepts(Action::Claim { milestone, secret: SECRET }, None)
-                    || accepts(Action::Cancel, buyer)
+                accepts(EscrowInstruction::Deliver { milestone, evidence_hash: [0; 32] }, seller)
+                    || self.is_secret_alone() && accepts(EscrowInstruction::Claim { milestone, secret: SECRET }, None)
+                    || accepts(EscrowInstruction::Cancel, buyer)
             }
-            Phase::Delivered(_) => accepts(Action::Dispute { milestone, reason_hash: [0; 32] }, buyer),
-            Phase::Disputed(_) => accepts(Action::Rule { milestone, seller_bps: 0, rationale_hash: [0; 32] }, arbiter),
+            Phase::Delivered(_) => accepts(EscrowInstruction::Dispute { milestone, reason_hash: [0; 32] }, buyer),
+            Phase::Disputed(_) => {
+                accepts(EscrowInstruction::Rule { milestone, seller_bps: 0, rationale_hash: [0; 32] }, arbiter)
+            }
             Phase::Settled => false,
         };
-        (turn, accepts(Action::Expire { milestone }, None))
+        (turn, accepts(EscrowInstruction::Expire { milestone }, None))
     }
 }
 
 fn by_program(
     escrow: &mut Escrow,
     milestones: &mut [Milestone],
-    action: &Action,
+    action: &EscrowInstruction,
     signer: Option<Pubkey>,
     now: i64,
 ) -> Result<(), EscrowError> {
@@ -206,64 +207,66 @@ fn by_program(
         milestones.get_mut(usize::from(milestone)).ok_or(EscrowError::MilestoneMissing)
     }
     match action {
-        Action::Cancel => {
+        EscrowInstruction::Cancel => {
             escrow.check_cancel_funded(milestones, &signer.unwrap_or_default(), now)?;
             for milestone in milestones.iter_mut() {
                 escrow.cancel(milestone)?;
             }
         }
-        Action::Deliver { milestone, .. } => escrow.deliver(at(milestones, *milestone)?, now)?,
-        Action::Claim { milestone, secret } => {
+        EscrowInstruction::Deliver { milestone, .. } => escrow.deliver(at(milestones, *milestone)?, now)?,
+        EscrowInstruction::Claim { milestone, secret } => {
             escrow.claim(at(milestones, *milestone)?, secret, now)?;
         }
-        Action::Release { milestone, amount, expected_remaining } => {
+        EscrowInstruction::Release { milestone, amount, expected_remaining } => {
             escrow.release(at(milestones, *milestone)?, *amount, *expected_remaining)?;
         }
-        Action::Refund { milestone, amount, expected_remaining } => {
+        EscrowInstruction::Refund { milestone, amount, expected_remaining } => {
             escrow.refund(at(milestones, *milestone)?, *amount, *expected_remaining)?;
         }
-        Action::Dispute { milestone, .. } => escrow.dispute(at(milestones, *milestone)?, now)?,
-        Action::Rule { milestone, seller_bps, .. } => {
+        EscrowInstruction::Dispute { milestone, .. } => escrow.dispute(at(milestones, *milestone)?, now)?,
+        EscrowInstruction::Rule { milestone, seller_bps, .. } => {
             escrow.rule(at(milestones, *milestone)?, *seller_bps, now)?;
         }
-        Action::Propose { proposal } => {
+        EscrowInstruction::Propose { proposal } => {
             let about = match proposal.milestone() {
                 None => None,
                 Some(milestone) => Some(*at(milestones, milestone)?),
             };
             escrow.propose(party, *proposal, about.as_ref(), now)?;
         }
-        Action::Accept { proposal } => {
+        EscrowInstruction::Accept { proposal } => {
             let milestone = at(milestones, proposal.milestone().unwrap_or(0))?;
             escrow.accept(party, *proposal, milestone, now)?;
         }
-        Action::Expire { milestone } => {
+        EscrowInstruction::Expire { milestone } => {
             escrow.expire(at(milestones, *milestone)?, now)?;
         }
-        Action::Withdraw { recipient } => {
+        EscrowInstruction::Withdraw { recipient } => {
             escrow.withdraw(*recipient)?;
         }
-        Action::Create { .. } | Action::Fund | Action::Close => {}
+        EscrowInstruction::Create { .. } | EscrowInstruction::Fund | EscrowInstruction::Close => {}
     }
     escrow.invariant(milestones)
 }
 
 fn by_model(
     escrow: &mut model::Escrow,
-    action: &Action,
+    action: &EscrowInstruction,
     signer: Option<Pubkey>,
     now: i128,
 ) -> Result<(), Vec<model::Reason>> {
     let rule = |error| Err(vec![model::Reason::Rule(error)]);
     match action {
-        Action::Cancel if escrow.cooling_off_end().is_none_or(|end| now >= end) => rule(EscrowError::CoolingOffOver),
-        Action::Cancel if escrow.remaining() == 0 => rule(EscrowError::NothingToCancel),
-        Action::Cancel => {
+        EscrowInstruction::Cancel if escrow.cooling_off_end().is_none_or(|end| now >= end) => {
+            rule(EscrowError::CoolingOffOver)
+        }
+        EscrowInstruction::Cancel if escrow.remaining() == 0 => rule(EscrowError::NothingToCancel),
+        EscrowInstruction::Cancel => {
             escrow.refund_all(&mut model::Done::default());
             Ok(())
         }
-        Action::Withdraw { recipient } if escrow.due(*recipient) == 0 => rule(EscrowError::NothingDue),
-        Action::Withdraw { recipient } => {
+        EscrowInstruction::Withdraw { recipient } if escrow.due(*recipient) == 0 => rule(EscrowError::NothingDue),
+        EscrowInstruction::Withdraw { recipient } => {
             escrow.pay(*recipient);
             Ok(())
         }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use escrow_client::{EscrowError, MilestoneStatus, Proposal, Recipient, Terms, address, history::Action};
+use escrow_client::{EscrowError, EscrowInstruction, MilestoneStatus, Proposal, Recipient, Terms, address};
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 
@@ -143,7 +143,7 @@ pub struct Call {
     /// The address that the terms have.
     pub escrow: Pubkey,
     /// The instruction and its arguments.
-    pub action: Action,
+    pub action: EscrowInstruction,
     /// Who signs: who acts, pays the rent, or directs a payment.
     pub signer: Option<Pubkey>,
     /// The token account that pays in (fund) or is paid (withdraw, and tokens that nobody is owed).
@@ -339,7 +339,12 @@ impl Escrow {
     // The decisions (2.4, 2.6) ---------------------------------------------------------------------------------------
 
     /// Applies a decision of `signer` at `now`, or says which rules refuse it. Without effect if any does.
-    pub fn decide(&mut self, action: &Action, signer: Option<Pubkey>, now: i128) -> Result<Done, Vec<Reason>> {
+    pub fn decide(
+        &mut self,
+        action: &EscrowInstruction,
+        signer: Option<Pubkey>,
+        now: i128,
+    ) -> Result<Done, Vec<Reason>> {
         use EscrowError::*;
         let mut broken = Broken::default();
         let mut done = Done::default();
@@ -347,35 +352,37 @@ impl Escrow {
         let is = |role: Pubkey| signer == Some(role);
         // Who.
         match action {
-            Action::Release { .. } | Action::Dispute { .. } => broken.unless(is(terms.buyer), NotBuyer),
-            Action::Refund { .. } => broken.unless(is(terms.seller), NotSeller),
-            Action::Deliver { .. } => {
+            EscrowInstruction::Release { .. } | EscrowInstruction::Dispute { .. } => {
+                broken.unless(is(terms.buyer), NotBuyer)
+            }
+            EscrowInstruction::Refund { .. } => broken.unless(is(terms.seller), NotSeller),
+            EscrowInstruction::Deliver { .. } => {
                 let deliverer = if named(&terms.attester) { terms.attester } else { terms.seller };
                 broken.unless(is(deliverer), NotDeliverer);
             }
-            Action::Rule { .. } => broken.unless(is(terms.arbiter), NotArbiter),
-            Action::Propose { .. } | Action::Accept { .. } => {
+            EscrowInstruction::Rule { .. } => broken.unless(is(terms.arbiter), NotArbiter),
+            EscrowInstruction::Propose { .. } | EscrowInstruction::Accept { .. } => {
                 broken.unless(self.party(signer).is_some(), NotParty);
             }
             _ => {}
         }
         broken.unless(self.funded_at.is_some(), NotFunded);
-        if matches!(action, Action::Claim { .. }) {
+        if matches!(action, EscrowInstruction::Claim { .. }) {
             broken.unless(self.has_hashlock(), NoHashlock);
         }
-        if matches!(action, Action::Accept { proposal: Proposal::Withdrawn }) {
+        if matches!(action, EscrowInstruction::Accept { proposal: Proposal::Withdrawn }) {
             broken.unless(false, ProposalMissing);
         }
         // About which milestone.
         let milestone = match action {
-            Action::Deliver { milestone, .. }
-            | Action::Claim { milestone, .. }
-            | Action::Release { milestone, .. }
-            | Action::Refund { milestone, .. }
-            | Action::Dispute { milestone, .. }
-            | Action::Rule { milestone, .. }
-            | Action::Expire { milestone } => Some(*milestone),
-            Action::Propose { proposal } | Action::Accept { proposal } => match proposal {
+            EscrowInstruction::Deliver { milestone, .. }
+            | EscrowInstruction::Claim { milestone, .. }
+            | EscrowInstruction::Release { milestone, .. }
+            | EscrowInstruction::Refund { milestone, .. }
+            | EscrowInstruction::Dispute { milestone, .. }
+            | EscrowInstruction::Rule { milestone, .. }
+            | EscrowInstruction::Expire { milestone } => Some(*milestone),
+            EscrowInstruction::Propose { proposal } | EscrowInstruction::Accept { proposal } => match proposal {
                 Proposal::Withdrawn => None,
                 Proposal::Split { milestone, .. } | Proposal::Extension { milestone, .. } => Some(*milestone),
             },
@@ -397,7 +404,7 @@ impl Escrow {
         };
         let before_deadline = phase.deadline().is_none_or(|deadline| now < deadline);
         match action {
-            Action::Deliver { .. } => {
+            EscrowInstruction::Deliver { .. } => {
                 broken.unless(matches!(phase, Phase::Pending(_)), NotPending);
                 broken.unless(now >= cooling_off_end, CoolingOff);
                 broken.unless(before_deadline, DeadlinePassed);
@@ -406,7 +413,7 @@ impl Escrow {
                 let window = self.terms.milestones[milestone].review_window;
                 self.milestones[milestone].phase = Phase::Delivered(self.deadline_after(phase, now, window));
             }
-            Action::Claim { secret, .. } => {
+            EscrowInstruction::Claim { secret, .. } => {
                 broken.unless(phase != Phase::Settled, MilestoneSettled);
                 broken.unless(now >= cooling_off_end, CoolingOff);
                 broken.unless(before_deadline, DeadlinePassed);
@@ -414,7 +421,8 @@ impl Escrow {
                 broken.none()?;
                 self.split(milestone, remaining, &mut done);
             }
-            Action::Release { amount, expected_remaining, .. } | Action::Refund { amount, expected_remaining, .. } => {
+            EscrowInstruction::Release { amount, expected_remaining, .. }
+            | EscrowInstruction::Refund { amount, expected_remaining, .. } => {
                 let amount = i128::from(*amount);
                 broken.unless(phase != Phase::Settled, MilestoneSettled);
                 broken.unless(remaining == i128::from(*expected_remaining), RemainingMismatch);
@@ -422,20 +430,20 @@ impl Escrow {
                 broken.unless(amount <= remaining, AmountTooHigh);
                 broken.none()?;
                 self.take(milestone, amount);
-                if let Action::Release { .. } = action {
+                if let EscrowInstruction::Release { .. } = action {
                     self.release(amount, &mut done);
                 } else {
                     self.refund(amount, &mut done);
                 }
             }
-            Action::Dispute { .. } => {
+            EscrowInstruction::Dispute { .. } => {
                 broken.unless(matches!(phase, Phase::Delivered(_)), NotDelivered);
                 broken.unless(before_deadline, DeadlinePassed);
                 broken.none()?;
                 let window = self.terms.ruling_window;
                 self.milestones[milestone].phase = Phase::Disputed(self.deadline_after(phase, now, window));
             }
-            Action::Rule { seller_bps, .. } => {
+            EscrowInstruction::Rule { seller_bps, .. } => {
                 broken.unless(matches!(phase, Phase::Disputed(_)), NotDisputed);
                 broken.unless(before_deadline, DeadlinePassed);
                 broken.unless(*seller_bps <= 10_000, ShareTooHigh);
@@ -447,7 +455,7 @@ impl Escrow {
                 done.arbiter = fee;
                 self.split(milestone, share(remaining - fee, *seller_bps), &mut done);
             }
-            Action::Propose { proposal } => {
+            EscrowInstruction::Propose { proposal } => {
                 self.check_proposal(proposal, remaining, phase, now, &mut broken);
                 let (Proposal::Split { expires_at, .. } | Proposal::Extension { expires_at, .. }) = *proposal else {
                     return Err(broken.0);
@@ -459,7 +467,7 @@ impl Escrow {
                     self.proposals[party] = Some(*proposal);
                 }
             }
-            Action::Accept { proposal } => {
+            EscrowInstruction::Accept { proposal } => {
                 let proposer = self.party(signer).map_or(0, |party| 1 - party);
                 match self.proposals[proposer] {
                     None => broken.unless(false, ProposalMissing),
@@ -480,13 +488,17 @@ impl Escrow {
                     Proposal::Withdrawn => {}
                 }
             }
-            Action::Expire { .. } => {
+            EscrowInstruction::Expire { .. } => {
                 broken.unless(phase != Phase::Settled, MilestoneSettled);
                 broken.unless(phase.deadline().is_none_or(|deadline| now >= deadline), DeadlineNotReached);
                 broken.none()?;
                 self.split(milestone, share(remaining, self.default_share(phase)), &mut done);
             }
-            Action::Create { .. } | Action::Fund | Action::Cancel | Action::Withdraw { .. } | Action::Close => {}
+            EscrowInstruction::Create { .. }
+            | EscrowInstruction::Fund
+            | EscrowInstruction::Cancel
+            | EscrowInstruction::Withdraw { .. }
+            | EscrowInstruction::Close => {}
         }
         Ok(done)
     }
@@ -574,12 +586,12 @@ impl Model {
     /// Applies an instruction, or says which rules refuse it. Without effect if any does.
     pub fn apply(&mut self, call: &Call) -> Result<Done, Vec<Reason>> {
         match &call.action {
-            Action::Create { terms } => self.create(call, terms),
+            EscrowInstruction::Create { terms } => self.create(call, terms),
             _ if !self.escrows.contains_key(&call.escrow) => Err(vec![Reason::NoEscrow]),
-            Action::Fund => self.fund(call),
-            Action::Cancel => self.cancel(call),
-            Action::Withdraw { recipient } => self.withdraw(call, *recipient),
-            Action::Close => self.close(call),
+            EscrowInstruction::Fund => self.fund(call),
+            EscrowInstruction::Cancel => self.cancel(call),
+            EscrowInstruction::Withdraw { recipient } => self.withdraw(call, *recipient),
+            EscrowInstruction::Close => self.close(call),
             decision => {
                 let now = self.now;
                 self.escrow_mut(call).decide(decision, call.signer, now)

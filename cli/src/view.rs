@@ -3,10 +3,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use escrow_client::{
-    EscrowAccount, EscrowError, Milestone, MilestoneStatus, Mint, Proposal, Recipient,
+    Action, EscrowAccount, EscrowError, EscrowInstruction, Milestone, MilestoneStatus, Mint, Proposal, Recipient,
     amount::{AmountError, format_amount, parse_amount},
     escrow::state::{EscrowStatus, Moved, RISKS, is_named},
-    explain::{Act, Actor, Possibility, possibilities},
+    explain::{Actor, Possibility, possibilities},
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -288,27 +288,28 @@ pub struct Outcome {
 
 impl Next {
     fn new(escrow: &EscrowAccount, possibility: &Possibility, asset: &Asset, now: i64) -> Self {
-        let Possibility { act, actor, milestone, from, until, outcome } = *possibility;
-        let number = milestone.map(|index| index.saturating_add(1));
+        let Possibility { action: Action { instruction, .. }, actor, from, until, preview } = possibility;
+        let number = instruction.milestone().map(|index| index.saturating_add(1));
         let of_milestone = number.map_or_else(String::new, |number| format!(" milestone {number}"));
-        let (command, what) = match act {
-            Act::Fund => ("fund", format!("pay in {}", asset.amount(escrow.state.ledger.principal))),
-            Act::Cancel if escrow.is_funded() => ("cancel", "cancel and take everything back".to_owned()),
-            Act::Cancel => ("cancel", "give it up".to_owned()),
-            Act::Deliver => ("deliver", format!("deliver{of_milestone}")),
-            Act::Claim => ("claim", format!("claim{of_milestone}")),
-            Act::Release => ("release", format!("release{of_milestone}, all or part")),
-            Act::Refund => ("refund", format!("refund{of_milestone}, all or part")),
-            Act::Dispute => ("dispute", format!("dispute{of_milestone}")),
-            Act::Rule { seller_bps: 0 } => ("rule", format!("rule on{of_milestone}, at most for the buyer")),
-            Act::Rule { .. } => ("rule", format!("rule on{of_milestone}, at most for the seller")),
-            Act::Accept { proposer } => {
-                let proposal = escrow.state.slot(proposer).proposal().unwrap_or(Proposal::Withdrawn);
-                ("accept", format!("accept to {}", asset.proposal(&proposal, now)))
+        let what = match instruction {
+            EscrowInstruction::Create { .. } => "create it".to_owned(),
+            EscrowInstruction::Fund => format!("pay in {}", asset.amount(preview.paid_in)),
+            EscrowInstruction::Cancel if escrow.is_funded() => "cancel and take everything back".to_owned(),
+            EscrowInstruction::Cancel => "cancel it (nothing has been paid in)".to_owned(),
+            EscrowInstruction::Deliver { .. } => format!("deliver{of_milestone}"),
+            EscrowInstruction::Claim { .. } => format!("claim{of_milestone}"),
+            EscrowInstruction::Release { .. } => format!("release{of_milestone}, all or part"),
+            EscrowInstruction::Refund { .. } => format!("refund{of_milestone}, all or part"),
+            EscrowInstruction::Dispute { .. } => format!("dispute{of_milestone}"),
+            EscrowInstruction::Rule { seller_bps: 0, .. } => format!("rule on{of_milestone}, entirely for the buyer"),
+            EscrowInstruction::Rule { .. } => format!("rule on{of_milestone}, entirely for the seller"),
+            EscrowInstruction::Propose { proposal } => format!("propose to {}", asset.proposal(proposal, now)),
+            EscrowInstruction::Accept { proposal } => {
+                format!("accept the proposal to {}", asset.proposal(proposal, now))
             }
-            Act::Expire => ("expire", format!("apply the agreed default to{of_milestone}")),
-            Act::Withdraw(recipient) => ("withdraw", format!("pay the {} out", recipient_name(recipient))),
-            Act::Close => ("close", "close it; the rent goes back".to_owned()),
+            EscrowInstruction::Expire { .. } => format!("apply the agreed default to{of_milestone}"),
+            EscrowInstruction::Withdraw { recipient } => format!("pay the {} out", recipient_name(*recipient)),
+            EscrowInstruction::Close => "close it; the rent goes back".to_owned(),
         };
         let who = match actor {
             Actor::Buyer => "the buyer",
@@ -316,22 +317,30 @@ impl Next {
             Actor::Arbiter => "the arbiter",
             Actor::Attester => "the attester",
             Actor::AnyParty => "the buyer, the seller or the rent payer",
-            Actor::SecretHolder => "who knows the secret",
+            Actor::SecretHolder => "whoever has the secret",
             Actor::Anyone => "anyone",
         };
         let mut text = format!("{who} may {what}");
+        let moved = match preview.paid_out {
+            None => preview.decided,
+            Some((Recipient::Buyer, buyer)) => Moved { buyer, ..Moved::default() },
+            Some((Recipient::Seller, seller)) => Moved { seller, ..Moved::default() },
+            Some((Recipient::Fee, fee)) => Moved { fee, ..Moved::default() },
+            Some((Recipient::Arbiter, arbiter)) => Moved { arbiter, ..Moved::default() },
+        };
+        let moved = Some(moved).filter(|moved| *moved != Moved::default());
         // What a settlement gives is in its words already.
-        if let (Some(moved), false) = (outcome, matches!(act, Act::Accept { .. })) {
+        if let (Some(moved), false) = (moved, matches!(instruction, EscrowInstruction::Accept { .. })) {
             text.push_str(&format!(": {}", asset.shares(&moved)));
         }
         Self {
-            act: command,
+            act: instruction.name(),
             who,
             milestone: number,
-            from: (!possibility.is_open(now)).then(|| Time::new(from, now)),
+            from: (!possibility.is_open(now)).then(|| Time::new(*from, now)),
             until: until.map(|until| Time::new(until, now)),
             text,
-            outcome: outcome.map(|Moved { seller, fee, buyer, arbiter }| Outcome {
+            outcome: moved.map(|Moved { seller, fee, buyer, arbiter }| Outcome {
                 seller: asset.amount(seller),
                 fee_recipient: asset.amount(fee),
                 buyer: asset.amount(buyer),

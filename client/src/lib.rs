@@ -1,18 +1,13 @@
 //! Escrows on Solana for dApp back ends: build their terms, find their addresses, create, fund and settle them, and
 //! read them back.
 //!
-//! The parts without input and output come first and stand alone:
+//! Its rooms, in the order in which they use each other:
 //!
-//! - [`terms`]: what the parties agree on, built with safe defaults;
-//! - [`address`]: where an escrow and its vault are, from the terms alone;
-//! - [`instruction`]: one builder per instruction of the program;
-//! - [`account`]: an escrow account decoded and checked;
-//! - [`event`]: what the program logged, told from what others log;
-//! - [`explain`]: what may happen next, by whom and until when;
-//! - [`amount`]: `"1.5"` and 1,500,000 units of a token with six decimals.
-//!
-//! [`EscrowClient`] reads from and sends to an RPC node. Sending is exactly once: see [`send`]. [`history`] is everything
-//! that ever happened to an escrow, also after it is closed.
+//! - [`deal`]: what the parties agree on and what happens to it, pure. [`terms`], [`address`]es, [`instruction`]s, an escrow
+//!   [`account`] decoded and checked, what may happen next ([`explain`]), the program's [`event`]s, [`amount`]s;
+//! - [`chain`]: reading from a node, one escrow or a list ([`read`]), and everything that ever happened to one, also after
+//!   it is closed ([`history`]);
+//! - [`send`]: sending, exactly once.
 //!
 //! The rules themselves are the program's own types and functions, in [`escrow`]: nothing is written twice.
 
@@ -28,20 +23,19 @@
     )
 )]
 
-pub mod account;
-pub mod address;
-pub mod amount;
+pub mod chain;
+pub mod deal;
 pub mod error;
-pub mod event;
-pub mod explain;
-pub mod history;
-pub mod instruction;
-pub mod read;
 pub mod send;
-pub mod terms;
 
 pub use {
-    account::EscrowAccount,
+    chain::{history, read},
+    deal::{
+        account,
+        account::EscrowAccount,
+        action::{Action, EscrowInstruction, Preview},
+        address, amount, event, explain, instruction, terms,
+    },
     error::{Error, Result},
     escrow,
     escrow::{

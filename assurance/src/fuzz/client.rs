@@ -12,14 +12,12 @@ use escrow::{
     },
 };
 use escrow_client::{
-    EscrowAccount, Filter,
+    EscrowAccount, EscrowInstruction, Filter,
     MilestoneStatus::{Disputed, Pending},
     address::{escrow_address, vault_address},
     amount::{format_amount, parse_amount},
     event::{self, EscrowEvent},
-    explain,
-    history::Action,
-    instruction, terms,
+    explain, instruction, terms,
 };
 use solana_account::Account;
 use solana_pubkey::Pubkey;
@@ -296,7 +294,7 @@ fn instructions() -> Vec<Vec<u8>> {
 }
 
 fn take_instruction(input: &[u8]) -> Result<String> {
-    let (action, peak) = allocation::measure(|| Action::decode(input));
+    let (action, peak) = allocation::measure(|| EscrowInstruction::decode(input));
     allocation::in_proportion(peak, input.len(), 4, 1024)?;
     let fits = has_its_length(input);
     ensure!(action.is_none() || fits == Some(true), "an instruction of another length");

@@ -3,10 +3,9 @@
 
 use anyhow::{Result, ensure};
 use escrow_client::{
-    Proposal,
+    EscrowInstruction, Proposal,
     escrow::{event::*, state::ProposalSlot},
     event::EscrowEvent,
-    history::Action,
 };
 
 use super::stage::Slot;
@@ -32,28 +31,28 @@ pub fn expected(model: &Model, call: &Call, done: &Done) -> EscrowEvent {
     let reserved = [0; 7];
     let decided = |milestone| Decided { to_seller, fee, to_buyer, milestone, reserved };
     match &call.action {
-        Action::Create { terms } => EscrowEvent::Created(Created {
+        EscrowInstruction::Create { terms } => EscrowEvent::Created(Created {
             escrow: address,
             buyer: terms.buyer,
             seller: terms.seller,
             principal: terms.milestones.iter().map(|milestone| milestone.amount).sum(),
             fund_by: terms.fund_by,
         }),
-        Action::Fund => EscrowEvent::Funded(Funded {
+        EscrowInstruction::Fund => EscrowEvent::Funded(Funded {
             escrow: address,
             principal: escrow.map_or(0, |escrow| units(escrow.principal())),
             cooling_off_end: escrow.and_then(Escrow::cooling_off_end).map_or(0, seconds),
         }),
-        Action::Cancel => EscrowEvent::Cancelled(Cancelled { escrow: address, refunded: to_buyer }),
-        Action::Deliver { milestone, evidence_hash } => EscrowEvent::Delivered(Delivered {
+        EscrowInstruction::Cancel => EscrowEvent::Cancelled(Cancelled { escrow: address, refunded: to_buyer }),
+        EscrowInstruction::Deliver { milestone, evidence_hash } => EscrowEvent::Delivered(Delivered {
             escrow: address,
             evidence_hash: *evidence_hash,
             deadline: deadline(*milestone),
             milestone: *milestone,
             reserved,
         }),
-        Action::Claim { .. } => EscrowEvent::Claimed(Claimed { escrow: address, to_seller, fee }),
-        Action::Release { milestone, .. } => EscrowEvent::Released(Released {
+        EscrowInstruction::Claim { .. } => EscrowEvent::Claimed(Claimed { escrow: address, to_seller, fee }),
+        EscrowInstruction::Release { milestone, .. } => EscrowEvent::Released(Released {
             escrow: address,
             to_seller,
             fee,
@@ -61,30 +60,30 @@ pub fn expected(model: &Model, call: &Call, done: &Done) -> EscrowEvent {
             milestone: *milestone,
             reserved,
         }),
-        Action::Refund { milestone, .. } => EscrowEvent::Refunded(Refunded {
+        EscrowInstruction::Refund { milestone, .. } => EscrowEvent::Refunded(Refunded {
             escrow: address,
             to_buyer,
             remaining: remaining(*milestone),
             milestone: *milestone,
             reserved,
         }),
-        Action::Dispute { milestone, reason_hash } => EscrowEvent::Disputed(Disputed {
+        EscrowInstruction::Dispute { milestone, reason_hash } => EscrowEvent::Disputed(Disputed {
             escrow: address,
             reason_hash: *reason_hash,
             deadline: deadline(*milestone),
             milestone: *milestone,
             reserved,
         }),
-        Action::Rule { milestone, rationale_hash, .. } => EscrowEvent::Ruled(Ruled {
+        EscrowInstruction::Rule { milestone, rationale_hash, .. } => EscrowEvent::Ruled(Ruled {
             escrow: address,
             rationale_hash: *rationale_hash,
             decided: decided(*milestone),
             to_arbiter: units(done.arbiter),
         }),
-        Action::Propose { proposal } => {
+        EscrowInstruction::Propose { proposal } => {
             EscrowEvent::Proposed(Proposed { escrow: address, proposal: ProposalSlot::from(*proposal) })
         }
-        Action::Accept { proposal } => {
+        EscrowInstruction::Accept { proposal } => {
             let milestone = proposal.milestone().unwrap_or(0);
             EscrowEvent::Accepted(Accepted {
                 escrow: address,
@@ -92,9 +91,13 @@ pub fn expected(model: &Model, call: &Call, done: &Done) -> EscrowEvent {
                 deadline: deadline(milestone),
             })
         }
-        Action::Expire { milestone } => EscrowEvent::Expired(Expired { escrow: address, decided: decided(*milestone) }),
-        Action::Withdraw { .. } => EscrowEvent::Withdrawn(Withdrawn { escrow: address, amount: units(done.paid) }),
-        Action::Close => EscrowEvent::Closed(Closed { escrow: address, surplus: units(done.surplus) }),
+        EscrowInstruction::Expire { milestone } => {
+            EscrowEvent::Expired(Expired { escrow: address, decided: decided(*milestone) })
+        }
+        EscrowInstruction::Withdraw { .. } => {
+            EscrowEvent::Withdrawn(Withdrawn { escrow: address, amount: units(done.paid) })
+        }
+        EscrowInstruction::Close => EscrowEvent::Closed(Closed { escrow: address, surplus: units(done.surplus) }),
     }
 }
 
@@ -176,15 +179,19 @@ impl Told {
 pub fn replay(place: &Slot, escrow: Option<&Escrow>) -> Result<()> {
     let mut again: Option<Escrow> = None;
     for (data, call, time) in &place.history {
-        let Some(action) = Action::decode(data) else { anyhow::bail!("an instruction does not decode: {data:?}") };
+        let Some(action) = EscrowInstruction::decode(data) else {
+            anyhow::bail!("an instruction does not decode: {data:?}")
+        };
         match (&action, &mut again) {
-            (Action::Create { terms }, none) => *none = Some(Escrow::new(terms, call.signer.unwrap_or_default())),
-            (Action::Fund, Some(escrow)) => escrow.funded_at = Some(*time),
-            (Action::Cancel, Some(escrow)) if escrow.funded_at.is_some() => {
+            (EscrowInstruction::Create { terms }, none) => {
+                *none = Some(Escrow::new(terms, call.signer.unwrap_or_default()))
+            }
+            (EscrowInstruction::Fund, Some(escrow)) => escrow.funded_at = Some(*time),
+            (EscrowInstruction::Cancel, Some(escrow)) if escrow.funded_at.is_some() => {
                 escrow.refund_all(&mut Done::default());
             }
-            (Action::Cancel | Action::Close, none) => *none = None,
-            (Action::Withdraw { recipient }, Some(escrow)) => escrow.pay(*recipient),
+            (EscrowInstruction::Cancel | EscrowInstruction::Close, none) => *none = None,
+            (EscrowInstruction::Withdraw { recipient }, Some(escrow)) => escrow.pay(*recipient),
             (decision, Some(escrow)) => {
                 let decided = escrow.decide(decision, call.signer, *time);
                 ensure!(decided.is_ok(), "{decision:?} is refused when it is played again: {decided:?}");

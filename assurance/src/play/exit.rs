@@ -2,7 +2,7 @@
 //! owe it, by instructions that nobody else signs.
 
 use anyhow::{Result, ensure};
-use escrow_client::{Recipient, history::Action};
+use escrow_client::{EscrowInstruction, Recipient};
 use solana_pubkey::Pubkey;
 
 use super::stage::{Move, Slot, Stage, associated, mints, people};
@@ -56,7 +56,7 @@ pub fn check(stage: &Stage, slot: usize, exits: &mut Exits) -> Result<()> {
     get_rent_back(late.fork(), slot, place, escrow, exits)
 }
 
-fn call(place: &Slot, action: Action) -> Call {
+fn call(place: &Slot, action: EscrowInstruction) -> Call {
     Call { escrow: place.escrow, action, signer: None, token_account: None }
 }
 
@@ -66,7 +66,7 @@ fn owed(escrow: &Escrow, party: &Pubkey) -> i128 {
     for milestone in 0u8..u8::try_from(escrow.milestones.len()).unwrap_or(0) {
         let deadline = escrow.milestones[usize::from(milestone)].phase.deadline();
         if let Some(deadline) = deadline {
-            let expired = escrow.decide(&Action::Expire { milestone }, None, deadline);
+            let expired = escrow.decide(&EscrowInstruction::Expire { milestone }, None, deadline);
             debug_assert!(expired.is_ok());
         }
     }
@@ -86,7 +86,7 @@ fn wealth(stage: &Stage, escrow: &Escrow, party: &Pubkey) -> i128 {
 fn expire_all(stage: &mut Stage, slot: usize, place: &Slot, escrow: &Escrow) -> Result<()> {
     for (milestone, state) in (0u8..).zip(&escrow.milestones) {
         if state.phase != Phase::Settled {
-            let done = stage.call(slot, &call(place, Action::Expire { milestone }))?;
+            let done = stage.call(slot, &call(place, EscrowInstruction::Expire { milestone }))?;
             ensure!(done.is_some(), "milestone {milestone} does not expire after all deadlines");
         }
     }
@@ -142,7 +142,7 @@ fn leave(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, party: Pu
             return Ok(());
         };
         let signer = token_account.map(|_| party);
-        let withdraw = Call { signer, token_account, ..call(place, Action::Withdraw { recipient }) };
+        let withdraw = Call { signer, token_account, ..call(place, EscrowInstruction::Withdraw { recipient }) };
         let done = stage.call(slot, &withdraw)?;
         ensure!(done.is_some(), "{party} cannot withdraw as {recipient:?} from {escrow:?}");
     }
@@ -156,7 +156,7 @@ fn leave(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, party: Pu
 fn get_rent_back(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, exits: &mut Exits) -> Result<()> {
     let payer = escrow.rent_payer;
     let closing = if escrow.funded_at.is_none() {
-        Call { signer: Some(payer), ..call(place, Action::Cancel) }
+        Call { signer: Some(payer), ..call(place, EscrowInstruction::Cancel) }
     } else {
         expire_all(&mut stage, slot, place, escrow)?;
         for recipient in Recipient::ALL {
@@ -172,11 +172,11 @@ fn get_rent_back(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, e
                 return Ok(());
             };
             let signer = token_account.filter(|_| to == payer).map(|_| to);
-            let withdraw = Call { signer, token_account, ..call(place, Action::Withdraw { recipient }) };
+            let withdraw = Call { signer, token_account, ..call(place, EscrowInstruction::Withdraw { recipient }) };
             let done = stage.call(slot, &withdraw)?;
             ensure!(done.is_some(), "nobody can pay out {recipient:?} of {escrow:?}");
         }
-        call(place, Action::Close)
+        call(place, EscrowInstruction::Close)
     };
     let buyer = escrow.terms.buyer;
     let surplus = stage.model.tokens.get(&place.vault).map_or(0, |vault| vault.amount);

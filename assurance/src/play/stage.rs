@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use escrow_client::{
-    Terms, address,
-    escrow::{accounts, instruction as arguments},
+    Action, EscrowAccount, EscrowError, EscrowInstruction, Preview, Terms, address,
+    escrow::{accounts, instruction as arguments, state::Moved},
     event::{self, EscrowEvent},
-    history::Action,
     instruction,
 };
 use escrow_tests::{TOKEN, TOKEN_2022, World, keypair};
@@ -323,7 +322,7 @@ impl Stage {
 
     fn create(&mut self, slot: usize, terms: &Terms, rent_payer: Pubkey) -> Result<()> {
         let Ok(escrow) = address::escrow_address(terms) else { return Ok(()) };
-        let action = Action::Create { terms: Box::new(terms.clone()) };
+        let action = EscrowInstruction::Create { terms: Box::new(terms.clone()) };
         let call = Call { escrow, action, signer: Some(rent_payer), token_account: None };
         let present = self.slots[slot].as_ref();
         if present.is_some_and(|slot| slot.escrow == escrow) {
@@ -348,9 +347,10 @@ impl Stage {
         let Some(place) = self.slots[slot].clone() else { return Ok(None) };
         let instruction = build(&place, call)?;
         ensure!(
-            Action::decode(&instruction.data).as_ref() == Some(&call.action),
+            EscrowInstruction::decode(&instruction.data).as_ref() == Some(&call.action),
             "the client decodes {call:?} as something else"
         );
+        let previewed = self.preview(call, &instruction)?;
         let before = self.world.snapshot();
         let mut model = self.model.clone();
         let expected = model.apply(call);
@@ -368,6 +368,10 @@ impl Stage {
                 ensure!(events.events == [wanted], "{call:?} logged {:?}, not {wanted:?}", events.events);
                 self.note(slot, &instruction, call, wanted);
                 self.compare(&before)?;
+                let expected = Ok(self.happened(call, &done));
+                // In this bank everybody signs, also the default key, which stands for nobody.
+                let nobody = call.signer == Some(Pubkey::default());
+                ensure!(nobody || previewed == expected, "{call:?}\npreviewed as {previewed:?}, and did {expected:?}");
                 Ok(Some(done))
             }
             (Err(reasons), Err((error, logs))) => {
@@ -376,6 +380,9 @@ impl Stage {
                     bail!("{call:?}\nrefused with {error:?}, where the model has {reasons:?}\n{}", logs.join("\n"));
                 };
                 *self.counts.refused.entry(format!("{reason:?}")).or_default() += 1;
+                if let Reason::Rule(_) = reason {
+                    check_refusal(&previewed, &error).with_context(|| format!("{call:?}"))?;
+                }
                 let after = self.world.snapshot();
                 let changed = changed(&before, &after).next();
                 ensure!(changed.is_none(), "{call:?}\nwas refused ({error:?}) and changed {changed:?}");
@@ -388,10 +395,53 @@ impl Stage {
         }
     }
 
+    /// What the client says that an instruction would do.
+    fn preview(&self, call: &Call, instruction: &Instruction) -> Result<Result<Preview, EscrowError>> {
+        let Some(action) = Action::decode(instruction) else { bail!("the client does not decode {call:?}") };
+        let deal = match (&call.action, self.deal(&call.escrow)) {
+            (EscrowInstruction::Create { terms }, _) => EscrowAccount::agreed(terms, call.signer.unwrap_or_default())?,
+            (_, Some(deal)) => deal,
+            // There is nothing to preview it on.
+            (_, None) => return Ok(Err(EscrowError::Corrupt)),
+        };
+        let again = action.instruction(&deal);
+        let Instruction { accounts, data, .. } = instruction;
+        let same = again.accounts.iter().map(|it| it.pubkey).eq(accounts.iter().map(|it| it.pubkey));
+        // A play may leave accounts out by mistake, and pass some that a funded escrow's cancellation does not look at.
+        let odd = call.token_account.is_none() || call.action == EscrowInstruction::Cancel && deal.is_funded();
+        ensure!(again.data == *data && (same || odd), "{call:?} is built otherwise: {again:?}");
+        Ok(action.preview(&deal, i64::try_from(self.model.now)?))
+    }
+
+    /// The escrow at this address, as a client reads it.
+    fn deal(&self, escrow: &Pubkey) -> Option<EscrowAccount> {
+        let account = self.world.svm.get_account(escrow)?;
+        let decoded = EscrowAccount::decode(*escrow, &account).ok()?;
+        // Lamports are not previewed.
+        Some(EscrowAccount { lamports: 0, ..decoded })
+    }
+
+    /// What an accepted instruction did, in the client's words.
+    fn happened(&self, call: &Call, done: &Done) -> Preview {
+        let units = |amount: i128| u64::try_from(amount).unwrap_or(u64::MAX);
+        let [seller, fee, buyer, arbiter] = [done.seller, done.fee, done.buyer, done.arbiter].map(units);
+        let after = self.deal(&call.escrow);
+        let principal = after.as_ref().map_or(0, |after| after.state.ledger.principal);
+        Preview {
+            paid_in: if call.action == EscrowInstruction::Fund { principal } else { 0 },
+            after,
+            decided: Moved { seller, fee, buyer, arbiter },
+            paid_out: match call.action {
+                EscrowInstruction::Withdraw { recipient } => Some((recipient, units(done.paid))),
+                _ => None,
+            },
+        }
+    }
+
     fn note(&mut self, slot: usize, instruction: &Instruction, call: &Call, event: EscrowEvent) {
         let now = self.model.now;
         let Some(place) = &mut self.slots[slot] else { return };
-        if let Action::Create { .. } = call.action {
+        if let EscrowInstruction::Create { .. } = call.action {
             place.rent_payer = call.signer.unwrap_or_default();
             place.history.clear();
             place.told = events::Told::default();
@@ -560,6 +610,19 @@ fn is_token_account(found: &AccountSharedData, expected: &TokenAccount) -> bool 
         && data.get(108) == Some(&state)
 }
 
+/// A preview refuses for the reason of the program, unless that is about accounts that a preview does not see.
+fn check_refusal(previewed: &Result<Preview, EscrowError>, error: &TransactionError) -> Result<()> {
+    let TransactionError::InstructionError(0, InstructionError::Custom(code)) = error else { return Ok(()) };
+    let Some(refused) = EscrowError::from_code(*code) else { return Ok(()) };
+    let unseen = EscrowError::TokenAccountsMissing..=EscrowError::SurplusAccountMissing;
+    let agrees = match previewed {
+        Ok(_) => unseen.contains(&refused) || refused == EscrowError::AlreadyCreated,
+        Err(error) => *error == refused,
+    };
+    ensure!(agrees, "previewed as {previewed:?}, and refused for {refused:?}");
+    Ok(())
+}
+
 /// Whether the runtime's error is this reason.
 fn means(reason: Reason, error: &TransactionError) -> bool {
     let TransactionError::InstructionError(0, error) = error else {
@@ -583,7 +646,7 @@ fn means(reason: Reason, error: &TransactionError) -> bool {
     }
 }
 
-fn name(action: &Action) -> String {
+fn name(action: &EscrowInstruction) -> String {
     let shown = format!("{action:?}");
     shown.split([' ', '{']).next().unwrap_or_default().to_lowercase()
 }
@@ -609,14 +672,14 @@ fn build(place: &Slot, call: &Call) -> Result<Instruction> {
     let (mint, token_program) = (of_token(terms.mint), of_token(terms.token_program));
     let token_account = call.token_account.filter(|_| !sol);
     Ok(match &call.action {
-        Action::Create { terms } => instruction::create(signer, terms)?,
-        Action::Fund => {
+        EscrowInstruction::Create { terms } => instruction::create(signer, terms)?,
+        EscrowInstruction::Fund => {
             let system_program = solana_sdk_ids::system_program::ID;
             let mut built = arguments::Fund {}.to_instruction(accounts::Fund { escrow, buyer: signer, system_program });
             built.accounts.extend(behind(place, token_account.or(of_token(signer))));
             built
         }
-        Action::Cancel => arguments::Cancel {}.to_instruction(accounts::Cancel {
+        EscrowInstruction::Cancel => arguments::Cancel {}.to_instruction(accounts::Cancel {
             escrow,
             canceller: signer,
             rent_payer: *rent_payer,
@@ -625,24 +688,26 @@ fn build(place: &Slot, call: &Call) -> Result<Instruction> {
             token_program,
             buyer_token: token_account,
         }),
-        Action::Deliver { milestone, evidence_hash } => {
+        EscrowInstruction::Deliver { milestone, evidence_hash } => {
             instruction::deliver(escrow, signer, *milestone, *evidence_hash)
         }
-        Action::Claim { milestone, secret } => instruction::claim(escrow, *milestone, *secret),
-        Action::Release { milestone, amount, expected_remaining } => {
+        EscrowInstruction::Claim { milestone, secret } => instruction::claim(escrow, *milestone, *secret),
+        EscrowInstruction::Release { milestone, amount, expected_remaining } => {
             instruction::release(escrow, signer, *milestone, *amount, *expected_remaining)
         }
-        Action::Refund { milestone, amount, expected_remaining } => {
+        EscrowInstruction::Refund { milestone, amount, expected_remaining } => {
             instruction::refund(escrow, signer, *milestone, *amount, *expected_remaining)
         }
-        Action::Dispute { milestone, reason_hash } => instruction::dispute(escrow, signer, *milestone, *reason_hash),
-        Action::Rule { milestone, seller_bps, rationale_hash } => {
+        EscrowInstruction::Dispute { milestone, reason_hash } => {
+            instruction::dispute(escrow, signer, *milestone, *reason_hash)
+        }
+        EscrowInstruction::Rule { milestone, seller_bps, rationale_hash } => {
             instruction::rule(escrow, signer, *milestone, *seller_bps, *rationale_hash)
         }
-        Action::Propose { proposal } => instruction::propose(escrow, signer, *proposal),
-        Action::Accept { proposal } => instruction::accept(escrow, signer, *proposal),
-        Action::Expire { milestone } => instruction::expire(escrow, *milestone),
-        Action::Withdraw { recipient } => {
+        EscrowInstruction::Propose { proposal } => instruction::propose(escrow, signer, *proposal),
+        EscrowInstruction::Accept { proposal } => instruction::accept(escrow, signer, *proposal),
+        EscrowInstruction::Expire { milestone } => instruction::expire(escrow, *milestone),
+        EscrowInstruction::Withdraw { recipient } => {
             let roles = [terms.buyer, terms.seller, terms.fee_recipient, terms.arbiter];
             let address = roles[usize::from(borsh::to_vec(recipient)?[0])];
             let mut built = arguments::Withdraw { recipient: *recipient }
@@ -652,7 +717,7 @@ fn build(place: &Slot, call: &Call) -> Result<Instruction> {
             built.accounts.extend(behind(place, token_account.or(of_token(escrow))));
             built
         }
-        Action::Close => arguments::Close {}.to_instruction(accounts::Close {
+        EscrowInstruction::Close => arguments::Close {}.to_instruction(accounts::Close {
             escrow,
             rent_payer: *rent_payer,
             vault,

@@ -1,7 +1,7 @@
 //! From random numbers to moves. A step is a few small numbers whose meaning depends on where the play stands, so that a
 //! failing play can be shortened by leaving steps out and making numbers smaller.
 
-use escrow_client::{MilestoneStatus, MilestoneTerms, Proposal, Recipient, Terms, history::Action};
+use escrow_client::{EscrowInstruction, MilestoneStatus, MilestoneTerms, Proposal, Recipient, Terms};
 use escrow_tests::{DAY, HOUR};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -118,8 +118,8 @@ fn legal(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
             let call = whole(stage, place, action, signer, dice);
             // These end the play of a slot, so they are not hurried.
             let patient = match call.action {
-                Action::Cancel => dice.chance(90),
-                Action::Close => dice.chance(60),
+                EscrowInstruction::Cancel => dice.chance(90),
+                EscrowInstruction::Close => dice.chance(60),
                 _ => false,
             };
             if !patient && stage.model.clone().apply(&call).is_ok() {
@@ -134,37 +134,44 @@ fn legal(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
 }
 
 /// Each instruction as somebody who may send it would, at some time or other.
-fn actions(escrow: &Escrow, dice: &mut Dice) -> Vec<(Action, Option<Pubkey>)> {
+fn actions(escrow: &Escrow, dice: &mut Dice) -> Vec<(EscrowInstruction, Option<Pubkey>)> {
     let terms = &escrow.terms;
     let (buyer, seller) = (Some(terms.buyer), Some(terms.seller));
     let deliverer = if terms.attester == Pubkey::default() { terms.seller } else { terms.attester };
-    let mut all = vec![(Action::Fund, buyer), (Action::Fund, buyer), (Action::Cancel, buyer), (Action::Close, None)];
+    let mut all = vec![
+        (EscrowInstruction::Fund, buyer),
+        (EscrowInstruction::Fund, buyer),
+        (EscrowInstruction::Cancel, buyer),
+        (EscrowInstruction::Close, None),
+    ];
     for (milestone, state) in (0u8..).zip(&escrow.milestones) {
         let remaining = u64::try_from(state.remaining).unwrap_or(0);
         let (evidence_hash, reason_hash, rationale_hash) = (dice.hash(), dice.hash(), dice.hash());
         let share = dice.one_of(&[0, 1, 5_000, 9_999, 10_000, 3_333]);
-        all.push((Action::Deliver { milestone, evidence_hash }, Some(deliverer)));
-        all.push((Action::Claim { milestone, secret: SECRET }, None));
-        all.push((Action::Dispute { milestone, reason_hash }, buyer));
-        all.push((Action::Rule { milestone, seller_bps: share, rationale_hash }, Some(terms.arbiter)));
-        all.push((Action::Expire { milestone }, None));
+        all.push((EscrowInstruction::Deliver { milestone, evidence_hash }, Some(deliverer)));
+        all.push((EscrowInstruction::Claim { milestone, secret: SECRET }, None));
+        all.push((EscrowInstruction::Dispute { milestone, reason_hash }, buyer));
+        all.push((EscrowInstruction::Rule { milestone, seller_bps: share, rationale_hash }, Some(terms.arbiter)));
+        all.push((EscrowInstruction::Expire { milestone }, None));
         let amount = dice.amount(remaining);
         // Rarer, because they would settle everything before anything else happens.
         match dice.below(5) {
-            0 => all.push((Action::Release { milestone, amount, expected_remaining: remaining }, buyer)),
-            1 => all.push((Action::Refund { milestone, amount, expected_remaining: remaining }, seller)),
-            2 | 3 => all
-                .push((Action::Propose { proposal: proposal(escrow, milestone, dice) }, dice.one_of(&[buyer, seller]))),
+            0 => all.push((EscrowInstruction::Release { milestone, amount, expected_remaining: remaining }, buyer)),
+            1 => all.push((EscrowInstruction::Refund { milestone, amount, expected_remaining: remaining }, seller)),
+            2 | 3 => all.push((
+                EscrowInstruction::Propose { proposal: proposal(escrow, milestone, dice) },
+                dice.one_of(&[buyer, seller]),
+            )),
             _ => {}
         }
     }
     for (party, acceptor) in [(0, seller), (1, buyer)] {
         if let Some(proposal) = escrow.proposals[party] {
-            all.push((Action::Accept { proposal }, acceptor));
-            all.push((Action::Accept { proposal }, acceptor));
+            all.push((EscrowInstruction::Accept { proposal }, acceptor));
+            all.push((EscrowInstruction::Accept { proposal }, acceptor));
         }
     }
-    all.extend(Recipient::ALL.map(|recipient| (Action::Withdraw { recipient }, None)));
+    all.extend(Recipient::ALL.map(|recipient| (EscrowInstruction::Withdraw { recipient }, None)));
     all
 }
 
@@ -188,21 +195,24 @@ fn proposal(escrow: &Escrow, milestone: u8, dice: &mut Dice) -> Proposal {
 }
 
 /// With the token account that the instruction needs: mostly the associated one of who is paid.
-fn whole(stage: &Stage, place: &Slot, action: Action, signer: Option<Pubkey>, dice: &mut Dice) -> Call {
+fn whole(stage: &Stage, place: &Slot, action: EscrowInstruction, signer: Option<Pubkey>, dice: &mut Dice) -> Call {
     let terms = &place.terms;
     let mut call = Call { escrow: place.escrow, action, signer, token_account: None };
     let Some(mint) = mints().iter().position(|(mint, _)| *mint == terms.mint) else { return call };
     let owner = match &call.action {
-        Action::Withdraw { recipient: Recipient::Seller } => terms.seller,
-        Action::Withdraw { recipient: Recipient::Fee } => terms.fee_recipient,
-        Action::Withdraw { recipient: Recipient::Arbiter } => terms.arbiter,
-        Action::Withdraw { .. } | Action::Fund | Action::Cancel | Action::Close => terms.buyer,
+        EscrowInstruction::Withdraw { recipient: Recipient::Seller } => terms.seller,
+        EscrowInstruction::Withdraw { recipient: Recipient::Fee } => terms.fee_recipient,
+        EscrowInstruction::Withdraw { recipient: Recipient::Arbiter } => terms.arbiter,
+        EscrowInstruction::Withdraw { .. }
+        | EscrowInstruction::Fund
+        | EscrowInstruction::Cancel
+        | EscrowInstruction::Close => terms.buyer,
         _ => return call,
     };
     let mint_address = mints()[mint].0;
     call.token_account = Some(associated(&owner, &mint_address));
     // Somebody who is paid can direct it to another account by signing.
-    let directs = matches!(call.action, Action::Withdraw { .. } | Action::Close);
+    let directs = matches!(call.action, EscrowInstruction::Withdraw { .. } | EscrowInstruction::Close);
     if directs && dice.chance(15) {
         let theirs = stage.model.tokens.iter().filter(|(_, held)| held.owner == owner && held.mint == mint_address);
         let theirs: Vec<Pubkey> = theirs.map(|(account, _)| *account).collect();
@@ -236,7 +246,10 @@ fn arbitrary(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
     }
     // Nobody signs for a default key.
     let signer = signer.filter(|signer| *signer != Pubkey::default()).or(match action {
-        Action::Claim { .. } | Action::Expire { .. } | Action::Withdraw { .. } | Action::Close => None,
+        EscrowInstruction::Claim { .. }
+        | EscrowInstruction::Expire { .. }
+        | EscrowInstruction::Withdraw { .. }
+        | EscrowInstruction::Close => None,
         _ => Some(dice.person()),
     });
     let mut call = whole(stage, place, action, signer, dice);
@@ -250,18 +263,20 @@ fn arbitrary(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
             call.token_account = None;
         }
     }
-    if matches!(call.action, Action::Withdraw { .. }) && call.signer.is_some() {
+    if matches!(call.action, EscrowInstruction::Withdraw { .. }) && call.signer.is_some() {
         let to = escrow.recipient(match call.action {
-            Action::Withdraw { recipient } => recipient,
+            EscrowInstruction::Withdraw { recipient } => recipient,
             _ => Recipient::Buyer,
         });
         // Only the recipient has a place to sign.
         call.signer = call.signer.filter(|_| to != Pubkey::default()).map(|_| to);
     }
-    if matches!(call.action, Action::Close) {
+    if matches!(call.action, EscrowInstruction::Close) {
         call.signer = call.signer.filter(|signer| *signer == place.terms.buyer);
     }
-    if matches!(call.action, Action::Withdraw { .. } | Action::Fund) && call.token_account.is_none() {
+    if matches!(call.action, EscrowInstruction::Withdraw { .. } | EscrowInstruction::Fund)
+        && call.token_account.is_none()
+    {
         // An address where there is no token account.
         call.token_account = (place.terms.mint != Pubkey::default()).then(|| Pubkey::new_from_array([9; 32]));
     }
@@ -269,34 +284,36 @@ fn arbitrary(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
 }
 
 /// Makes one argument arbitrary.
-fn distort(action: &mut Action, escrow: &Escrow, dice: &mut Dice) {
+fn distort(action: &mut EscrowInstruction, escrow: &Escrow, dice: &mut Dice) {
     let other = dice.one_of(&[0u8, 1, 2, 7, 8, 255]);
     let number = dice.one_of(&[0u64, 1, 2, 10_000, u64::MAX]);
     match action {
-        Action::Deliver { milestone, .. } | Action::Dispute { milestone, .. } | Action::Expire { milestone } => {
+        EscrowInstruction::Deliver { milestone, .. }
+        | EscrowInstruction::Dispute { milestone, .. }
+        | EscrowInstruction::Expire { milestone } => {
             *milestone = other;
         }
-        Action::Claim { milestone, secret } => {
+        EscrowInstruction::Claim { milestone, secret } => {
             if dice.chance(50) {
                 *milestone = other
             } else {
                 secret[31] ^= 1
             }
         }
-        Action::Release { milestone, amount, expected_remaining }
-        | Action::Refund { milestone, amount, expected_remaining } => match dice.below(3) {
+        EscrowInstruction::Release { milestone, amount, expected_remaining }
+        | EscrowInstruction::Refund { milestone, amount, expected_remaining } => match dice.below(3) {
             0 => *milestone = other,
             1 => *amount = number,
             _ => *expected_remaining = number,
         },
-        Action::Rule { milestone, seller_bps, .. } => {
+        EscrowInstruction::Rule { milestone, seller_bps, .. } => {
             if dice.chance(50) {
                 *milestone = other
             } else {
                 *seller_bps = dice.one_of(&[10_001, u16::MAX])
             }
         }
-        Action::Propose { proposal } | Action::Accept { proposal } => match proposal {
+        EscrowInstruction::Propose { proposal } | EscrowInstruction::Accept { proposal } => match proposal {
             Proposal::Withdrawn => *proposal = self::proposal(escrow, other, dice),
             Proposal::Split { milestone, status, remaining, to_seller, expires_at } => match dice.below(6) {
                 0 => *milestone = other,
@@ -315,8 +332,11 @@ fn distort(action: &mut Action, escrow: &Escrow, dice: &mut Dice) {
                 _ => *proposal = Proposal::Withdrawn,
             },
         },
-        Action::Withdraw { recipient } => *recipient = dice.one_of(&Recipient::ALL),
-        Action::Create { .. } | Action::Fund | Action::Cancel | Action::Close => {}
+        EscrowInstruction::Withdraw { recipient } => *recipient = dice.one_of(&Recipient::ALL),
+        EscrowInstruction::Create { .. }
+        | EscrowInstruction::Fund
+        | EscrowInstruction::Cancel
+        | EscrowInstruction::Close => {}
     }
 }
 

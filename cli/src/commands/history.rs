@@ -4,9 +4,10 @@ use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
 use escrow_client::{
+    Action, EscrowInstruction,
     escrow::event::{Decided, Expired, Ruled},
     event::EscrowEvent,
-    history::{Action, Entry},
+    history::Entry,
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -89,8 +90,8 @@ fn event_of(entries: &[Entry], at: usize) -> Option<EscrowEvent> {
 
 /// What the escrow held, from its terms.
 async fn asset(context: &Context, entries: &[Entry]) -> Result<Option<Asset>> {
-    let terms = entries.iter().find_map(|entry| match &entry.action {
-        Action::Create { terms } => Some(terms),
+    let terms = entries.iter().find_map(|entry| match &entry.action.instruction {
+        EscrowInstruction::Create { terms } => Some(terms),
         _ => None,
     });
     let Some(terms) = terms else { return Ok(None) };
@@ -99,44 +100,48 @@ async fn asset(context: &Context, entries: &[Entry]) -> Result<Option<Asset>> {
 
 impl Row {
     fn new(entry: Entry, event: Option<EscrowEvent>, asset: &Asset, now: i64) -> Self {
-        let Entry { signature, slot, time, action, actor, events: _ } = entry;
+        let Entry { signature, slot, time, action: Action { instruction, actor, .. }, events: _ } = entry;
         let told = told(event, asset);
         let number = |milestone: u8| milestone.saturating_add(1);
-        let (name, text) = match action {
-            Action::Create { terms } => {
+        let (name, text) = match instruction {
+            EscrowInstruction::Create { terms } => {
                 let principal = terms.principal().unwrap_or(0);
                 ("create", format!("created for {} to {}", asset.amount(principal), terms.seller))
             }
-            Action::Fund => ("fund", "funded".to_owned()),
-            Action::Cancel => ("cancel", format!("cancelled{told}")),
-            Action::Deliver { milestone, evidence_hash } => {
+            EscrowInstruction::Fund => ("fund", "funded".to_owned()),
+            EscrowInstruction::Cancel => ("cancel", format!("cancelled{told}")),
+            EscrowInstruction::Deliver { milestone, evidence_hash } => {
                 ("deliver", format!("milestone {} delivered{}", number(milestone), hash("evidence", &evidence_hash)))
             }
-            Action::Claim { milestone, secret } => {
+            EscrowInstruction::Claim { milestone, secret } => {
                 ("claim", format!("milestone {} claimed with the secret {}", number(milestone), hex::encode(secret)))
             }
-            Action::Release { milestone, amount, .. } => {
+            EscrowInstruction::Release { milestone, amount, .. } => {
                 ("release", format!("{} of milestone {} released", asset.amount(amount), number(milestone)))
             }
-            Action::Refund { milestone, amount, .. } => {
+            EscrowInstruction::Refund { milestone, amount, .. } => {
                 ("refund", format!("{} of milestone {} refunded", asset.amount(amount), number(milestone)))
             }
-            Action::Dispute { milestone, reason_hash } => {
+            EscrowInstruction::Dispute { milestone, reason_hash } => {
                 ("dispute", format!("milestone {} disputed{}", number(milestone), hash("reason", &reason_hash)))
             }
-            Action::Rule { milestone, seller_bps, rationale_hash } => {
+            EscrowInstruction::Rule { milestone, seller_bps, rationale_hash } => {
                 let (share, rationale) = (percent(seller_bps), hash("rationale", &rationale_hash));
                 ("rule", format!("milestone {} ruled on: {share} for the seller{told}{rationale}", number(milestone)))
             }
-            Action::Propose { proposal } => ("propose", format!("proposed to {}", asset.proposal(&proposal, now))),
-            Action::Accept { proposal } => ("accept", format!("accepted to {}", asset.proposal(&proposal, now))),
-            Action::Expire { milestone } => {
+            EscrowInstruction::Propose { proposal } => {
+                ("propose", format!("proposed to {}", asset.proposal(&proposal, now)))
+            }
+            EscrowInstruction::Accept { proposal } => {
+                ("accept", format!("accepted to {}", asset.proposal(&proposal, now)))
+            }
+            EscrowInstruction::Expire { milestone } => {
                 ("expire", format!("the agreed default applied to milestone {}{told}", number(milestone)))
             }
-            Action::Withdraw { recipient } => {
+            EscrowInstruction::Withdraw { recipient } => {
                 ("withdraw", format!("paid out to the {}{told}", recipient_name(recipient)))
             }
-            Action::Close => ("close", format!("closed{told}")),
+            EscrowInstruction::Close => ("close", format!("closed{told}")),
         };
         Self {
             signature: signature.to_string(),

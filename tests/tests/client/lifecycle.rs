@@ -1,6 +1,6 @@
 //! Whole escrows, from their creation to their end, with every balance.
 
-use escrow_client::{MilestoneStatus, Proposal, Recipient, address, history::Action, instruction, terms};
+use escrow_client::{EscrowInstruction, MilestoneStatus, Proposal, Recipient, address, instruction, terms};
 use escrow_localnet::TokenProgram;
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
@@ -415,17 +415,20 @@ async fn a_closed_escrow_has_a_history() {
     world.send(&[release], &[&world.buyer]).await.unwrap();
     world.withdraw(&escrow, Recipient::Seller).await.unwrap();
     let mut wanted = vec![
-        (Action::Create { terms: Box::new(terms.clone()) }, Some(world.operator.pubkey())),
-        (Action::Fund, Some(world.buyer.pubkey())),
-        (Action::Release { milestone: 0, amount: PRICE, expected_remaining: PRICE }, Some(world.buyer.pubkey())),
-        (Action::Withdraw { recipient: Recipient::Seller }, None),
+        (EscrowInstruction::Create { terms: Box::new(terms.clone()) }, Some(world.operator.pubkey())),
+        (EscrowInstruction::Fund, Some(world.buyer.pubkey())),
+        (
+            EscrowInstruction::Release { milestone: 0, amount: PRICE, expected_remaining: PRICE },
+            Some(world.buyer.pubkey()),
+        ),
+        (EscrowInstruction::Withdraw { recipient: Recipient::Seller }, None),
     ];
     if world.reach(terms.fund_by).await {
         close(&world, &escrow).await;
-        wanted.push((Action::Close, None));
+        wanted.push((EscrowInstruction::Close, None));
     }
     let history = world.client.history(&escrow).await.unwrap();
-    let history: Vec<_> = history.into_iter().map(|entry| (entry.action, entry.actor)).collect();
+    let history: Vec<_> = history.into_iter().map(|entry| (entry.action.instruction, entry.action.actor)).collect();
     assert_eq!(history, wanted);
     let other = world.client.history(&Keypair::new().pubkey()).await.unwrap();
     assert_eq!(other.len(), 0);

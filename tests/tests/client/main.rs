@@ -3,6 +3,7 @@
 //! On an external validator a test waits for deadlines that are seconds away, and leaves out, with a note, what it would
 //! have to wait longer for: its clock cannot be moved.
 
+mod actions;
 mod errors;
 mod gateway;
 mod instructions;

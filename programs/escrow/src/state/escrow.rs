@@ -135,7 +135,7 @@ impl Escrow {
     // Terms --------------------------------------------------------------------------------------------------------
 
     /// Writes the terms and everything else into a new account.
-    pub(crate) fn initialize(
+    pub fn initialize(
         &mut self,
         terms: &Terms,
         terms_hash: [u8; 32],

@@ -76,6 +76,23 @@ const MILESTONES_OFFSET: usize = 8 + HEADER_SIZE + 8;
 const _: () = assert!(MILESTONES_OFFSET == Layout::space_for(0));
 
 impl EscrowAccount {
+    /// The escrow with these terms as it is just after its creation, whether or not it was created. Its lamports are those
+    /// of a created one: none are counted here.
+    ///
+    /// # Errors
+    ///
+    /// Where the terms cannot be hashed, or their principal does not fit. Whether they can be agreed on now, `validate`
+    /// tells.
+    pub fn agreed(terms: &Terms, rent_payer: Pubkey) -> Result<Self, EscrowError> {
+        let terms_hash = terms.hash()?;
+        let (address, bump) = escrow_address_and_bump(&terms_hash);
+        let vault = if terms.is_sol() { Pubkey::default() } else { vault_address(&address) };
+        let mut state: Escrow = bytemuck::Zeroable::zeroed();
+        state.initialize(terms, terms_hash, vault, rent_payer, bump)?;
+        let milestones = terms.milestones.iter().map(Milestone::from).collect();
+        Ok(Self { address, lamports: 0, state, milestones })
+    }
+
     /// Decodes the account at `address`.
     pub fn decode(address: Pubkey, account: &Account) -> Result<Self, AccountError> {
         if account.owner != escrow::ID {

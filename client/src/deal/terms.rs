@@ -67,6 +67,11 @@ pub fn milestone(amount: u64, deliver_by: i64) -> MilestoneTerms {
     MilestoneTerms { amount, deliver_by, review_window: DAY.saturating_mul(3) }
 }
 
+/// What an escrow with these terms holds.
+pub fn asset_of(terms: &Terms) -> Asset {
+    if terms.is_sol() { Asset::Sol } else { Asset::Token { mint: terms.mint, program: terms.token_program } }
+}
+
 /// Whether `address` is the escrow with exactly these terms. Check it before signing anything that pays into it.
 pub fn is_address_of(terms: &Terms, address: &Pubkey) -> Result<bool, EscrowError> {
     Ok(crate::address::escrow_address(terms)? == *address)

@@ -1,13 +1,9 @@
 //! Everything that ever happened to an escrow, from the instructions of its transactions: also after it is closed, and
 //! whether or not a node kept the logs.
 
-use borsh::BorshDeserialize;
-use escrow::{
-    interface::has_its_length,
-    state::{Proposal, Recipient, Terms},
-};
 use solana_client::{rpc_client::GetConfirmedSignaturesForAddress2Config, rpc_config::RpcTransactionConfig};
 use solana_commitment_config::CommitmentConfig;
+use solana_instruction::AccountMeta;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction_status_client_types::{
@@ -15,88 +11,11 @@ use solana_transaction_status_client_types::{
     UiTransactionEncoding, option_serializer::OptionSerializer,
 };
 
+use super::read::EscrowClient;
 use crate::{
-    Error, EscrowClient, Result,
+    Action, Error, Result,
     event::{self, Events},
 };
-
-/// An instruction of the program, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are the instruction's arguments")]
-pub enum Action {
-    Create { terms: Box<Terms> },
-    Fund,
-    Cancel,
-    Deliver { milestone: u8, evidence_hash: [u8; 32] },
-    Claim { milestone: u8, secret: [u8; 32] },
-    Release { milestone: u8, amount: u64, expected_remaining: u64 },
-    Refund { milestone: u8, amount: u64, expected_remaining: u64 },
-    Dispute { milestone: u8, reason_hash: [u8; 32] },
-    Rule { milestone: u8, seller_bps: u16, rationale_hash: [u8; 32] },
-    Propose { proposal: Proposal },
-    Accept { proposal: Proposal },
-    Expire { milestone: u8 },
-    Withdraw { recipient: Recipient },
-    Close,
-}
-
-impl Action {
-    /// Decodes instruction data, which must be exactly one instruction's.
-    pub fn decode(data: &[u8]) -> Option<Self> {
-        if has_its_length(data) != Some(true) {
-            return None;
-        }
-        let (discriminator, arguments) = data.split_first()?;
-        Some(match discriminator {
-            0 => Self::Create { terms: Box::new(read(arguments)?) },
-            1 => Self::Fund,
-            2 => Self::Cancel,
-            3 => {
-                let (milestone, evidence_hash) = read(arguments)?;
-                Self::Deliver { milestone, evidence_hash }
-            }
-            4 => {
-                let (milestone, secret) = read(arguments)?;
-                Self::Claim { milestone, secret }
-            }
-            5 => {
-                let (milestone, amount, expected_remaining) = read(arguments)?;
-                Self::Release { milestone, amount, expected_remaining }
-            }
-            6 => {
-                let (milestone, amount, expected_remaining) = read(arguments)?;
-                Self::Refund { milestone, amount, expected_remaining }
-            }
-            7 => {
-                let (milestone, reason_hash) = read(arguments)?;
-                Self::Dispute { milestone, reason_hash }
-            }
-            8 => {
-                let (milestone, seller_bps, rationale_hash) = read(arguments)?;
-                Self::Rule { milestone, seller_bps, rationale_hash }
-            }
-            9 => Self::Propose { proposal: read(arguments)? },
-            10 => Self::Accept { proposal: read(arguments)? },
-            11 => Self::Expire { milestone: read(arguments)? },
-            12 => Self::Withdraw { recipient: read(arguments)? },
-            13 => Self::Close,
-            _ => return None,
-        })
-    }
-
-    /// Where in the instruction's accounts the escrow stands, and who acts, if anybody has to sign.
-    const fn positions(&self) -> (usize, Option<usize>) {
-        match self {
-            Self::Create { .. } => (1, Some(0)),
-            Self::Claim { .. } | Self::Expire { .. } | Self::Withdraw { .. } | Self::Close => (0, None),
-            _ => (0, Some(1)),
-        }
-    }
-}
-
-fn read<T: BorshDeserialize>(arguments: &[u8]) -> Option<T> {
-    borsh::from_slice(arguments).ok()
-}
 
 /// One instruction that changed an escrow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,10 +26,8 @@ pub struct Entry {
     pub slot: u64,
     /// When that was, in unix seconds, if the node knows.
     pub time: Option<i64>,
-    /// What was done.
+    /// What was done, and who signed for it.
     pub action: Action,
-    /// Who signed for it; none where nobody has to.
-    pub actor: Option<Pubkey>,
     /// What the program logged in that transaction about this escrow. For people: the action says it all.
     pub events: Events,
 }
@@ -178,11 +95,9 @@ impl EscrowClient {
         let instructions =
             instructions(&transaction).ok_or_else(|| self.impossible("a transaction that does not decode"))?;
         let about = instructions.into_iter().filter_map(|Called { accounts, data }| {
-            let action = Action::decode(&data)?;
-            let (escrow, actor) = action.positions();
-            let is_about = accounts.get(escrow) == Some(address);
-            let actor = actor.and_then(|actor| accounts.get(actor).copied());
-            is_about.then(|| Entry { signature, slot, time, action, actor, events: events.clone() })
+            let action = Action::decode_parts(&accounts, &data)?;
+            let is_about = action.escrow == *address;
+            is_about.then(|| Entry { signature, slot, time, action, events: events.clone() })
         });
         Ok(about.collect())
     }
@@ -202,7 +117,7 @@ const LONGEST_DATA: usize = 14_000;
 
 /// A call of the escrow program.
 struct Called {
-    accounts: Vec<Pubkey>,
+    accounts: Vec<AccountMeta>,
     data: Vec<u8>,
 }
 
@@ -230,7 +145,9 @@ fn instructions(transaction: &EncodedConfirmedTransactionWithStatusMeta) -> Opti
         if key(&program)? != escrow::ID {
             return None;
         }
-        Some(Called { accounts: accounts.iter().map(key).collect::<Option<_>>()?, data })
+        // Who signed the transaction. A program that signs for an address of its own is not told here.
+        let meta = |index: &u8| Some(AccountMeta::new_readonly(key(index)?, message.is_signer(usize::from(*index))));
+        Some(Called { accounts: accounts.iter().map(meta).collect::<Option<_>>()?, data })
     };
     let mut calls = Vec::new();
     for (index, instruction) in message.instructions().iter().enumerate() {

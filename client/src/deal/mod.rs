@@ -1,0 +1,10 @@
+//! A deal and its life, as pure data and functions: no clock, no node and no file is in here.
+
+pub mod account;
+pub mod action;
+pub mod address;
+pub mod amount;
+pub mod event;
+pub mod explain;
+pub mod instruction;
+pub mod terms;
