@@ -1,10 +1,7 @@
 //! Accounts in the wrong place: every account of every instruction that moves money, in place of every other.
 
 use escrow_tests::{DAY, START, TOKEN, TOKEN_2022, keypair};
-use solana_instruction::{
-    AccountMeta, Instruction,
-    error::InstructionError::Custom,
-};
+use solana_instruction::{AccountMeta, Instruction, error::InstructionError::Custom};
 use solana_pubkey::Pubkey;
 use solana_sdk_ids::system_program;
 use solana_signer::Signer;
@@ -215,7 +212,8 @@ fn an_associated_account_that_was_given_away_is_nobodys_way_to_the_money() {
     let (seller, stranger, mint) = (stage.seller(), stage.stranger(), stage.deal.terms.mint);
     let account = stage.deal.terms.account_of(&seller);
     let kind = spl_token_2022_interface::instruction::AuthorityType::AccountOwner;
-    let give = spl_token_2022_interface::instruction::set_authority(&TOKEN, &account, Some(&stranger), kind, &seller, &[]);
+    let give =
+        spl_token_2022_interface::instruction::set_authority(&TOKEN, &account, Some(&stranger), kind, &seller, &[]);
     stage.outside(give.expect("an instruction"));
     let withdraw = stage.instruction(stranger, &Deed::Withdraw(1));
     stage.no(withdraw.clone(), 6056);
@@ -283,11 +281,9 @@ fn a_list_that_ends_early_changes_nothing() {
         }
         done.at(START + DAY);
         let (payer, buyer) = (unborn.deal.rent_payer, unborn.buyer());
-        for (stage, actor, deed) in [
-            (&mut unborn, payer, Deed::Create),
-            (&mut created, buyer, Deed::Cancel),
-            (&mut done, buyer, Deed::Close),
-        ] {
+        for (stage, actor, deed) in
+            [(&mut unborn, payer, Deed::Create), (&mut created, buyer, Deed::Cancel), (&mut done, buyer, Deed::Close)]
+        {
             let whole = stage.instruction(actor, &deed);
             // The table says that what is optional may be left out at the end. These three refuse it, and do no harm.
             for length in 0..whole.accounts.len() {
@@ -306,4 +302,83 @@ fn a_list_that_ends_early_changes_nothing() {
             stage.outside(whole);
         }
     }
+}
+
+#[test]
+fn nothing_behind_the_fixed_accounts_of_a_sol_deal_is_touched() {
+    // Token accounts in the places of the table, for each instruction that has such places.
+    let mut unborn = Stage::empty(Asset::Sol, |_| ());
+    let mut created = unborn.fork();
+    created.create();
+    let mut done = decided(Asset::Sol);
+    for recipient in 0..3 {
+        done.must(done.stranger(), Deed::Withdraw(recipient));
+    }
+    done.at(START + DAY);
+    let (payer, buyer) = (unborn.deal.rent_payer, unborn.buyer());
+    for (stage, actor, deed) in
+        [(&mut unborn, payer, Deed::Create), (&mut created, buyer, Deed::Cancel), (&mut done, buyer, Deed::Close)]
+    {
+        let whole = stage.instruction(actor, &deed);
+        let mint = stage.world.mint;
+        let tokens = [
+            AccountMeta::new(spl_account(&buyer, &mint), false),
+            AccountMeta::new_readonly(mint, false),
+            AccountMeta::new_readonly(TOKEN, false),
+        ];
+        // `create` refuses them by name. `cancel` and `close` have no use for them, and only pay the rent back.
+        let first = if deed == Deed::Close { 2 } else { 3 };
+        for places in [0..1, 1..2, 2..3, 0..3] {
+            let mut odd = whole.clone();
+            odd.accounts[first + places.start..first + places.end].clone_from_slice(&tokens[places]);
+            let mut stage = stage.fork();
+            if deed == Deed::Create {
+                stage.no(odd, 6049);
+            } else if stage.send(&[odd]).is_ok() {
+                assert!(!stage.world.exists(&stage.escrow()));
+                assert_eq!(stage.world.tokens_in(&spl_account(&buyer, &mint)), escrow_tests::INITIAL_TOKENS);
+                assert_eq!(stage.world.lamports(&payer), escrow_tests::INITIAL_LAMPORTS);
+            }
+        }
+    }
+}
+
+#[test]
+fn accounts_behind_the_end_of_the_list_change_nothing() {
+    for asset in ASSETS {
+        let mut stage = Stage::funded(asset, |_| ());
+        let (buyer, seller, stranger) = (stage.buyer(), stage.seller(), stage.stranger());
+        let more = [AccountMeta::new(stranger, false), AccountMeta::new(stage.world.token_account(&seller), false)];
+        for (actor, deed) in [
+            (seller, Deed::Deliver(0)),
+            (buyer, Deed::Dispute(0)),
+            (buyer, Deed::Release { milestone: 0, amount: 1, expected: 1_000_007 }),
+            (stage.arbiter(), Deed::Rule(0, 10_000)),
+        ] {
+            let mut longer = stage.instruction(actor, &deed);
+            longer.accounts.extend(more.clone());
+            // Accepted or not is no promise; what comes of it is.
+            if stage.send(&[longer]).is_ok() {
+                stage.deal.apply(&deed, &actor, START);
+                stage.check();
+            } else {
+                stage.must(actor, deed);
+            }
+        }
+        stage.finish();
+    }
+}
+
+#[test]
+fn a_funded_cancel_moves_no_tokens_whatever_is_passed() {
+    let mut stage = Stage::funded(Asset::Token, |terms| terms.cooling_off = 100);
+    let buyer = stage.buyer();
+    // With the accounts that only an unfunded one needs.
+    let cancel = Deed::Cancel.instruction(&stage.deal.terms, &stage.deal.rent_payer, &buyer, false);
+    let result = stage.send(&[cancel]);
+    if result.is_ok() {
+        stage.deal.apply(&Deed::Cancel, &buyer, START);
+    }
+    stage.check();
+    stage.finish();
 }

@@ -5,7 +5,7 @@ use solana_signer::Signer;
 
 use crate::{
     referee::Life,
-    stage::{ASSETS, Asset, Stage},
+    stage::{ASSETS, Stage},
     wire::Deed,
 };
 

@@ -240,7 +240,13 @@ fn a_split_for_nobody_or_for_more_than_there_is() {
     let mut stage = Stage::funded(Asset::Sol, |_| ());
     let (buyer, seller) = (stage.buyer(), stage.seller());
     let Live { remaining, status, .. } = stage.deal.stones[0];
-    let offer = |remaining, to_seller, status| Offer::Split { milestone: 0, status, remaining, to_seller, expires_at: START + 1 };
+    let offer = |remaining, to_seller, status| Offer::Split {
+        milestone: 0,
+        status,
+        remaining,
+        to_seller,
+        expires_at: START + 1,
+    };
     for to_seller in [remaining + 1, u64::MAX] {
         stage.cannot(seller, Deed::Propose(offer(remaining, to_seller, status)), 6082);
     }

@@ -183,6 +183,15 @@ fn play(seed: u64) -> (u32, u32) {
             let other = if actor == stage.buyer() { stage.seller() } else { stage.buyer() };
             deeds.push((other, Deed::Accept(offer)));
         }
+        if dice.one_in(20) {
+            // Somebody sends something uninvited in between.
+            let (escrow, vault) = (stage.escrow(), stage.vault());
+            if stage.deal.terms.in_tokens() && dice.one_in(2) {
+                stage.mint(&vault, 1 + dice.below(1000));
+            } else {
+                stage.donate(&escrow, 1 + dice.below(1000));
+            }
+        }
         match stage.play(&deeds) {
             Ok(()) => done += 1,
             Err(_) => refused += 1,

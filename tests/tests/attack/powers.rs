@@ -165,3 +165,51 @@ fn a_token_2022_deal_goes_through_and_its_program_cannot_be_swapped() {
     stage.at(START + 10 * DAY);
     stage.finish();
 }
+
+#[test]
+fn lamports_and_a_sync_do_not_mix_wrapped_sol_up() {
+    // In a deal in wrapped SOL the vault's lamports are its tokens, and anybody can add to both.
+    let native: Pubkey = "So11111111111111111111111111111111111111112".parse().expect("an address");
+    let mut world = World::new();
+    let mut data = vec![0; 82];
+    (data[44], data[45]) = (9, 1);
+    let mint = solana_account::Account { lamports: 1_000_000_000, data, owner: TOKEN, ..Default::default() };
+    world.svm.set_account(native, mint).expect("the mint of wrapped SOL");
+    world.mint = native;
+    let mut terms = terms(&world, Asset::Token);
+    terms.fund_by = START + 1;
+    for owner in terms.recipients() {
+        world.create_token_account(&owner, &native, &TOKEN);
+    }
+    let mut stage = Stage::with(world, terms);
+    let (buyer, stranger, vault) = (stage.buyer(), stage.stranger(), stage.vault());
+    let wrapped = stage.deal.terms.account_of(&buyer);
+    let sync = |account: &Pubkey| token_instruction::sync_native(&TOKEN, account).expect("an instruction");
+    stage.donate(&wrapped, 2_000_000);
+    stage.outside(sync(&wrapped));
+    let payer = stage.deal.rent_payer;
+    let before = stage.world.lamports(&payer);
+    for (actor, deed) in [
+        (payer, Deed::Create),
+        (buyer, Deed::Fund),
+        (buyer, Deed::Release { milestone: 0, amount: 1_000_007, expected: 1_000_007 }),
+    ] {
+        stage.outside(stage.instruction(actor, &deed));
+        stage.deal.apply(&deed, &actor, START);
+    }
+    stage.donate(&vault, 500);
+    stage.outside(sync(&vault));
+    stage.donate(&vault, 30);
+    for recipient in [1, 2] {
+        stage.outside(stage.instruction(stranger, &Deed::Withdraw(recipient)));
+    }
+    let paid = [stage.seller(), stage.deal.terms.fee_recipient]
+        .map(|owner| stage.world.tokens_in(&stage.deal.terms.account_of(&owner)));
+    assert_eq!(paid, [975_007, 25_000]);
+    stage.at(START + 1);
+    let close = stage.instruction(stranger, &Deed::Close);
+    stage.outside(close);
+    // What was synced is tokens and goes to the buyer, what was not is lamports and goes to the rent payer.
+    assert_eq!(stage.world.tokens_in(&wrapped), 2_000_000 - 1_000_007 + 500);
+    assert_eq!(stage.world.lamports(&payer), before + 30);
+}

@@ -238,3 +238,16 @@ fn an_agreed_longer_review_lets_the_secret_in_longer() {
     stage.must(seller, Deed::Claim(0, SECRET));
     stage.finish();
 }
+
+#[test]
+fn with_a_hashlock_a_delivery_without_review_does_not_pay_at_once() {
+    // The price of the rule that nothing brings the deadline nearer: the buyer may dispute until deliver_by.
+    let mut stage = swap(Asset::Sol, ATTESTERS[1], 0, 60);
+    let (buyer, attester) = (stage.buyer(), stage.attester());
+    stage.at(stage.deal.cool_at());
+    stage.must(attester, Deed::Deliver(0));
+    stage.cannot(buyer, Deed::Expire(0), 6080);
+    stage.at(START + 10 * DAY - 1);
+    stage.must(buyer, Deed::Dispute(0));
+    stage.finish();
+}

@@ -165,7 +165,7 @@ impl Stage {
 
     /// Takes what everybody holds now for right: after somebody sent something past the program.
     pub fn look(&mut self) {
-        for address in Self::people().chain([self.escrow(), self.vault()]) {
+        for address in Self::people().chain(self.deal.terms.recipients()).chain([self.escrow(), self.vault()]) {
             self.lamports.insert(address, self.world.lamports(&address));
             let account = self.deal.terms.account_of(&address);
             self.tokens.insert(account, self.world.tokens_in(&account));

@@ -9,8 +9,11 @@ use crate::{
     wire::{Deed, TWO_YEARS, Terms, YEAR, program},
 };
 
+/// A change of the terms.
+type Change = fn(&mut Terms);
+
 /// Changes, each of which alone makes the terms impossible, and why.
-const BAD: [(fn(&mut Terms), u32); 36] = [
+const BAD: [(Change, u32); 36] = [
     (|terms| terms.buyer = Pubkey::default(), 6000),
     (|terms| terms.seller = Pubkey::default(), 6000),
     (|terms| terms.buyer = terms.seller, 6001),

@@ -58,7 +58,7 @@ fn a_cancellation_takes_what_remains_and_nothing_else() {
             }
             let cancel = (buyer, Deed::Cancel);
             // The seller cannot deliver in the last second to forestall it, nor in the same transaction.
-            assert_eq!(stage.fork().play(&[(seller, Deed::Deliver(1)), cancel]).is_ok(), false);
+            assert!(stage.fork().play(&[(seller, Deed::Deliver(1)), cancel]).is_err());
             assert_eq!(stage.play(&[cancel]).is_ok(), offset < 0);
             if offset < 0 {
                 stage.cannot(buyer, Deed::Cancel, 6097);
