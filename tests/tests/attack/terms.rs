@@ -1,0 +1,147 @@
+//! Terms that no escrow may have, and the odd ones that it may.
+
+use escrow_tests::{START, TOKEN};
+use solana_pubkey::Pubkey;
+use solana_sdk_ids::system_program;
+
+use crate::{
+    stage::{Asset, Stage},
+    wire::{Deed, TWO_YEARS, Terms, YEAR, program},
+};
+
+/// A change of the terms.
+type Change = fn(&mut Terms);
+
+/// Changes, each of which alone makes the terms impossible, and why.
+const BAD: [(Change, u32); 36] = [
+    (|terms| terms.buyer = Pubkey::default(), 6000),
+    (|terms| terms.seller = Pubkey::default(), 6000),
+    (|terms| terms.buyer = terms.seller, 6001),
+    (|terms| terms.arbiter = terms.seller, 6001),
+    (|terms| terms.arbiter = terms.buyer, 6001),
+    (|terms| terms.buyer = program(), 6002),
+    (|terms| terms.seller = program(), 6002),
+    (|terms| terms.arbiter = program(), 6002),
+    (|terms| terms.attester = program(), 6002),
+    (|terms| terms.fee_recipient = program(), 6002),
+    (|terms| terms.mint = terms.buyer, 6003),
+    (|terms| terms.token_program = TOKEN, 6003),
+    (|terms| terms.stones.clear(), 6005),
+    (|terms| terms.stones = vec![terms.stones[0].clone(); 9], 6005),
+    (|terms| terms.stones[0].amount = 0, 6006),
+    (|terms| terms.fee_bps = 1001, 6008),
+    (|terms| terms.fee_bps = u16::MAX, 6008),
+    (|terms| terms.arbiter_fee_bps = 1001, 6008),
+    (|terms| terms.fee_recipient = Pubkey::default(), 6009),
+    (|terms| terms.arbiter = Pubkey::default(), 6010),
+    (|terms| terms.undelivered_bps = 10_001, 6011),
+    (|terms| terms.unanswered_bps = u16::MAX, 6011),
+    (|terms| terms.unruled_bps = 10_001, 6011),
+    (|terms| terms.fund_by = START, 6012),
+    (|terms| terms.fund_by = i64::MIN, 6012),
+    (|terms| terms.fund_by = i64::MAX, 6013),
+    (|terms| terms.fund_by = START + TWO_YEARS + 1, 6013),
+    (|terms| terms.stones[0].deliver_by = i64::MAX, 6015),
+    (|terms| terms.stones[0].deliver_by = START + TWO_YEARS + 1, 6015),
+    (|terms| terms.cooling_off = 10 * 86_400, 6019),
+    (|terms| terms.ruling_window = YEAR + 1, 6016),
+    (|terms| terms.stones[0].review_window = u32::MAX, 6016),
+    (|terms| terms.ruling_window = 0, 6017),
+    (|terms| terms.stones[0].review_window = 0, 6018),
+    (|terms| terms.accepted_risks = 32, 6021),
+    (|terms| terms.accepted_risks = 0x8000, 6021),
+];
+
+#[test]
+fn terms_that_no_escrow_may_have() {
+    for (change, code) in BAD {
+        let mut stage = Stage::empty(Asset::Sol, change);
+        stage.cannot(stage.deal.rent_payer, Deed::Create, code);
+    }
+    for change in [
+        |terms: &mut Terms| terms.stones[0].deliver_by = START,
+        |terms: &mut Terms| terms.stones[0].deliver_by = i64::MIN,
+        |terms: &mut Terms| terms.cooling_off = u32::MAX,
+    ] {
+        let mut stage = Stage::empty(Asset::Sol, change);
+        assert!(stage.play(&[(stage.deal.rent_payer, Deed::Create)]).is_err());
+    }
+}
+
+#[test]
+fn the_last_of_eight_is_looked_at_like_the_first() {
+    for change in [
+        |terms: &mut Terms| terms.stones[7].amount = 0,
+        |terms: &mut Terms| terms.stones[7].amount = u64::MAX,
+        |terms: &mut Terms| terms.stones[7].deliver_by = START,
+        |terms: &mut Terms| terms.stones[7].deliver_by = START + TWO_YEARS + 1,
+        |terms: &mut Terms| terms.stones[7].review_window = 0,
+        |terms: &mut Terms| terms.stones[7].review_window = YEAR + 1,
+        |terms: &mut Terms| terms.cooling_off = (terms.stones[7].deliver_by - START) as u32,
+        |terms: &mut Terms| terms.hashlock = [1; 32],
+    ] {
+        let mut stage = Stage::empty(Asset::Sol, |terms| {
+            let mut stone = terms.stones[0].clone();
+            stone.deliver_by -= 1;
+            terms.stones.extend(vec![terms.stones[0].clone(); 6]);
+            terms.stones.push(stone);
+            change(terms);
+        });
+        assert!(stage.play(&[(stage.deal.rent_payer, Deed::Create)]).is_err());
+    }
+}
+
+#[test]
+fn a_review_of_nothing_needs_an_attester_who_is_not_the_seller() {
+    let people = Stage::empty(Asset::Sol, |_| ());
+    for (attester, possible) in [(people.seller(), false), (people.buyer(), true), (people.stranger(), true)] {
+        let mut stage = Stage::empty(Asset::Sol, |terms| {
+            terms.attester = attester;
+            terms.stones[0].review_window = 0;
+        });
+        assert_eq!(stage.play(&[(stage.deal.rent_payer, Deed::Create)]).is_ok(), possible);
+        if possible {
+            stage.must(stage.buyer(), Deed::Fund);
+            // Delivered and paid in one second, but never disputed in it.
+            stage.must(attester, Deed::Deliver(0));
+            stage.cannot(stage.buyer(), Deed::Dispute(0), 6079);
+            stage.finish();
+        }
+    }
+}
+
+#[test]
+fn the_longest_times_and_windows_are_possible() {
+    let mut stage = Stage::funded(Asset::Sol, |terms| {
+        terms.fund_by = START + TWO_YEARS;
+        terms.cooling_off = YEAR;
+        terms.ruling_window = YEAR;
+        terms.stones[0].deliver_by = START + TWO_YEARS;
+        terms.stones[0].review_window = YEAR;
+    });
+    stage.at(START + TWO_YEARS - 1);
+    stage.must(stage.seller(), Deed::Deliver(0));
+    stage.at(START + TWO_YEARS - 2 + i64::from(YEAR));
+    stage.must(stage.buyer(), Deed::Dispute(0));
+    stage.finish();
+}
+
+#[test]
+fn the_address_is_the_contract() {
+    // Every byte of the terms counts: with any changed, this address is refused (or the terms are, before it).
+    let mut stage = Stage::empty(Asset::Sol, |_| ());
+    let create = stage.instruction(stage.deal.rent_payer, &Deed::Create);
+    for index in 1..create.data.len() {
+        let mut other = create.clone();
+        other.data[index] ^= 1;
+        assert!(stage.send(&[other]).is_err(), "byte {index}");
+    }
+    // Nor another address for these terms: a wallet, the vault's, the program's.
+    for wrong in [stage.stranger(), stage.vault(), system_program::ID] {
+        let mut other = create.clone();
+        other.accounts[1].pubkey = wrong;
+        assert!(stage.send(&[other]).is_err());
+    }
+    stage.check();
+    stage.create();
+}
