@@ -371,7 +371,7 @@ impl Escrow {
             broken.unless(self.has_hashlock(), NoHashlock);
         }
         if matches!(action, EscrowInstruction::Accept { proposal: Proposal::Withdrawn }) {
-            broken.unless(false, ProposalMissing);
+            broken.unless(false, ProposalMismatch);
         }
         // About which milestone.
         let milestone = match action {

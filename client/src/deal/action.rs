@@ -423,7 +423,7 @@ impl Action {
             }
             EscrowInstruction::Accept { proposal } => {
                 let party = state.party(&self.actor.unwrap_or_default())?;
-                let index = proposal.milestone().ok_or(EscrowError::ProposalMissing)?;
+                let index = proposal.milestone().ok_or(EscrowError::ProposalMismatch)?;
                 preview.decided = state.accept(party, *proposal, at(milestones, index)?, now)?;
             }
             EscrowInstruction::Expire { milestone } => {

@@ -40,7 +40,8 @@ pub struct Account {
     pub writable: bool,
     /// Whether it has to sign.
     pub signer: bool,
-    /// Whether it may be left out. The program's own address stands for one that is, or nothing at the end of the list.
+    /// Whether it may be left out. The program's own address stands for one that is; the token accounts at the end of `fund`
+    /// and `withdraw` may be missing altogether.
     pub optional: bool,
 }
 

@@ -184,9 +184,9 @@ impl Deal {
             Deed::Accept(offer) => {
                 no.when(![terms.buyer, terms.seller].contains(actor), &[6044]);
                 let other = self.offers[usize::from(*actor == terms.buyer)];
-                // Nothing cannot be accepted; the program says that there is none, also where there is another.
-                no.when(other == Offer::Nothing || offer == Offer::Nothing, &[6085]);
-                no.when(other != offer, &[6086]);
+                no.when(other == Offer::Nothing, &[6085]);
+                // Nothing is never what the other party offers.
+                no.when(other != offer || offer == Offer::Nothing, &[6086]);
                 self.judge_offer(&offer, now, &[6087], &mut no);
             }
             Deed::Expire(_) => {

@@ -365,10 +365,14 @@ fn an_unknown_status_is_an_error_and_not_a_default() {
             }
         }
         let milestone = MILESTONE + std::mem::offset_of!(escrow::state::Milestone, status);
-        let mut broken = deal.fork();
-        let expire = broken.expire(0);
-        tamper(&mut broken, |data| data[milestone] = 4);
-        broken.refused(expire, Corrupt);
+        for value in [4, 255] {
+            let mut broken = deal.fork();
+            let (expire, release, refund) = (broken.expire(0), broken.release(0, 1), broken.refund(0, 1));
+            tamper(&mut broken, |data| data[milestone] = value);
+            broken.refused(expire, Corrupt);
+            broken.refused(release, Invariant);
+            broken.refused(refund, Invariant);
+        }
     }
 }
 

@@ -289,9 +289,9 @@ fn a_proposal_that_was_withdrawn_or_never_made_is_refused() {
             let mut deal = Deal::funded(kind, &[1_000], plain);
             let split = deal.split(0, 400);
             deal.refused(deal.accept(acceptor, split), ProposalMissing);
-            deal.refused(deal.accept(acceptor, Proposal::Withdrawn), ProposalMissing);
+            deal.refused(deal.accept(acceptor, Proposal::Withdrawn), ProposalMismatch);
             deal.ok(deal.propose(proposer, split));
-            deal.refused(deal.accept(acceptor, Proposal::Withdrawn), ProposalMissing);
+            deal.refused(deal.accept(acceptor, Proposal::Withdrawn), ProposalMismatch);
             deal.ok(deal.propose(proposer, Proposal::Withdrawn));
             assert_eq!(slots(&deal), [ProposalSlot::default(); 2]);
             deal.refused(deal.accept(acceptor, split), ProposalMissing);

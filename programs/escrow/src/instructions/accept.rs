@@ -23,7 +23,7 @@ impl Accept {
     pub(crate) fn handler(ctx: &mut Context<Accept>, proposal: Proposal) -> Result<()> {
         let Accept { escrow, acceptor } = &mut ctx.accounts;
         let party = escrow.party(acceptor.address())?;
-        let milestone = proposal.milestone().ok_or(EscrowError::ProposalMissing)?;
+        let milestone = proposal.milestone().ok_or(EscrowError::ProposalMismatch)?;
         let now = now()?;
         let (moved, deadline) = decide(escrow, milestone, |escrow, milestone| {
             let moved = escrow.accept(party, proposal, milestone, now)?;

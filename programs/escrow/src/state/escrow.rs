@@ -408,7 +408,7 @@ impl Escrow {
                 milestone.deadline = deadline;
                 Ok(Moved::default())
             }
-            Proposal::Withdrawn => Err(EscrowError::ProposalMissing),
+            Proposal::Withdrawn => Err(EscrowError::ProposalMismatch),
         }
     }
 
@@ -450,7 +450,7 @@ impl Escrow {
         let remaining = milestones.iter().try_fold(0, |sum, milestone| match milestone.remaining {
             0 => ensure(milestone.is_settled(), EscrowError::Invariant).map(|()| sum),
             remaining => {
-                ensure(!milestone.is_settled() && remaining <= milestone.amount, EscrowError::Invariant)?;
+                ensure(milestone.is_open() && remaining <= milestone.amount, EscrowError::Invariant)?;
                 add(sum, remaining)
             }
         })?;

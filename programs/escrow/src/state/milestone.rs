@@ -60,7 +60,8 @@ pub struct Milestone {
     /// The one deadline of the present status, in unix seconds; 0 once settled. Before it the party whose turn it is
     /// may act, from it on anyone may apply the default.
     pub deadline: i64,
-    /// Term: seconds after the delivery in which the buyer may dispute.
+    /// Term: seconds after the delivery in which the buyer may dispute; with a hash-lock at least until the deadline that
+    /// the delivery met.
     pub review_window: u32,
     /// 0 pending, 1 delivered, 2 disputed, 3 settled: a [`MilestoneStatus`].
     pub status: u8,
@@ -81,6 +82,11 @@ impl Milestone {
     /// Whether nothing remains to decide.
     pub const fn is_settled(&self) -> bool {
         self.status == MilestoneStatus::Settled.byte()
+    }
+
+    /// Whether it has one of the statuses in which something remains to decide; no other byte counts as one.
+    pub const fn is_open(&self) -> bool {
+        self.status < MilestoneStatus::Settled.byte()
     }
 
     /// Moves to `status`, with its deadline.

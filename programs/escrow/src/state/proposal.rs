@@ -111,7 +111,7 @@ impl Proposal {
     /// proposal that could never be accepted is refused when it is made.
     pub(crate) fn check(&self, milestone: &Milestone, now: i64) -> Result<()> {
         match *self {
-            Self::Withdrawn => Err(EscrowError::ProposalMissing),
+            Self::Withdrawn => Err(EscrowError::ProposalMismatch),
             Self::Split { status, remaining, to_seller, .. } => {
                 milestone.check_unsettled()?;
                 milestone.check_status(status, EscrowError::StatusMismatch)?;

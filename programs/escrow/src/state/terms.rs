@@ -81,7 +81,8 @@ pub struct MilestoneTerms {
     pub amount: u64,
     /// Unix seconds: delivered strictly before it.
     pub deliver_by: i64,
-    /// Seconds after the delivery in which the buyer may dispute.
+    /// Seconds after the delivery in which the buyer may dispute; with a hash-lock at least until the deadline that the
+    /// delivery met.
     pub review_window: u32,
 }
 
