@@ -288,12 +288,12 @@ pub struct Outcome {
 
 impl Next {
     fn new(escrow: &EscrowAccount, possibility: &Possibility, asset: &Asset, now: i64) -> Self {
-        let Possibility { action: Action { instruction, .. }, actor, from, until, preview } = possibility;
+        let Possibility { action: Action { instruction, .. }, actor, from, until, effects } = possibility;
         let number = instruction.milestone().map(|index| index.saturating_add(1));
         let of_milestone = number.map_or_else(String::new, |number| format!(" milestone {number}"));
         let what = match instruction {
             EscrowInstruction::Create { .. } => "create it".to_owned(),
-            EscrowInstruction::Fund => format!("pay in {}", asset.amount(preview.paid_in)),
+            EscrowInstruction::Fund => format!("pay in {}", asset.amount(effects.paid_in)),
             EscrowInstruction::Cancel if escrow.is_funded() => "cancel and take everything back".to_owned(),
             EscrowInstruction::Cancel => "cancel it (nothing has been paid in)".to_owned(),
             EscrowInstruction::Deliver { .. } => format!("deliver{of_milestone}"),
@@ -321,8 +321,8 @@ impl Next {
             Actor::Anyone => "anyone",
         };
         let mut text = format!("{who} may {what}");
-        let moved = match preview.paid_out {
-            None => preview.decided,
+        let moved = match effects.paid_out {
+            None => effects.decided,
             Some((Recipient::Buyer, buyer)) => Moved { buyer, ..Moved::default() },
             Some((Recipient::Seller, seller)) => Moved { seller, ..Moved::default() },
             Some((Recipient::Fee, fee)) => Moved { fee, ..Moved::default() },

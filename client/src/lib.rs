@@ -33,7 +33,7 @@ pub use {
     deal::{
         account,
         account::EscrowAccount,
-        action::{Action, EscrowInstruction, Preview},
+        action::{Action, Effects, EscrowInstruction, Preview},
         address, amount, event, explain, instruction, terms,
     },
     error::{Error, Result},

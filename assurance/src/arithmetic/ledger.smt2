@@ -20,7 +20,7 @@
 ; MIRRORS escrow.rs fn refund ec027c7ce80e44f0
 ; MIRRORS escrow.rs fn rule 2e7f47f753f511cc
 ; MIRRORS escrow.rs fn expire bd0e90598c58a8bc
-; MIRRORS escrow.rs fn accept 0400fc00010f0cdc
+; MIRRORS escrow.rs fn accept 62ac28c025359a1e
 ; MIRRORS escrow.rs fn withdraw 6bbeb84c16ad132a
 ; MIRRORS escrow.rs fn take 26fa7672905a7416
 

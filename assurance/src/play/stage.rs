@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use anyhow::{Context, Result, bail, ensure};
 use escrow_client::{
-    Action, EscrowAccount, EscrowError, EscrowInstruction, Preview, Terms, address,
+    Action, Effects, EscrowAccount, EscrowError, EscrowInstruction, Preview, Terms, address,
     escrow::{accounts, instruction as arguments, state::Moved},
     event::{self, EscrowEvent},
     instruction,
@@ -399,7 +399,16 @@ impl Stage {
     fn preview(&self, call: &Call, instruction: &Instruction) -> Result<Result<Preview, EscrowError>> {
         let Some(action) = Action::decode(instruction) else { bail!("the client does not decode {call:?}") };
         let deal = match (&call.action, self.deal(&call.escrow)) {
-            (EscrowInstruction::Create { terms }, _) => EscrowAccount::agreed(terms, call.signer.unwrap_or_default())?,
+            (EscrowInstruction::Create { terms }, _) => {
+                match EscrowAccount::agreed(terms, call.signer.unwrap_or_default()) {
+                    Ok(deal) => deal,
+                    // There is nothing to preview it on.
+                    Err(error) => {
+                        let now = i64::try_from(self.model.now)?;
+                        return Ok(Err(terms.validate(now).err().unwrap_or(error)));
+                    }
+                }
+            }
             (_, Some(deal)) => deal,
             // There is nothing to preview it on.
             (_, None) => return Ok(Err(EscrowError::Corrupt)),
@@ -427,15 +436,15 @@ impl Stage {
         let [seller, fee, buyer, arbiter] = [done.seller, done.fee, done.buyer, done.arbiter].map(units);
         let after = self.deal(&call.escrow);
         let principal = after.as_ref().map_or(0, |after| after.state.ledger.principal);
-        Preview {
+        let effects = Effects {
             paid_in: if call.action == EscrowInstruction::Fund { principal } else { 0 },
-            after,
             decided: Moved { seller, fee, buyer, arbiter },
             paid_out: match call.action {
                 EscrowInstruction::Withdraw { recipient } => Some((recipient, units(done.paid))),
                 _ => None,
             },
-        }
+        };
+        Preview { after, effects }
     }
 
     fn note(&mut self, slot: usize, instruction: &Instruction, call: &Call, event: EscrowEvent) {

@@ -154,6 +154,13 @@ pub struct Action {
 pub struct Preview {
     /// The escrow after it; none where its account is closed.
     pub after: Option<EscrowAccount>,
+    /// What it moves.
+    pub effects: Effects,
+}
+
+/// What an action moves, in the asset's smallest unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effects {
     /// What the buyer pays in.
     pub paid_in: u64,
     /// What is decided, and for whom. It is paid out by a withdrawal.
@@ -369,15 +376,14 @@ impl Action {
     ///
     /// The rule that refuses it.
     pub fn preview(&self, deal: &EscrowAccount, now: i64) -> Result<Preview, EscrowError> {
-        let mut preview = Preview { after: None, paid_in: 0, decided: Moved::default(), paid_out: None };
+        let mut effects = Effects::default();
         if let EscrowInstruction::Create { terms } = &self.instruction {
             terms.validate(now)?;
             let created = EscrowAccount::agreed(terms, self.actor.unwrap_or_default())?;
             if created.address != self.escrow {
                 return Err(EscrowError::AddressMismatch);
             }
-            preview.after = Some(created);
-            return Ok(preview);
+            return Ok(Preview { after: Some(created), effects });
         }
         self.check_actor(deal)?;
         let mut after = deal.clone();
@@ -386,32 +392,32 @@ impl Action {
             EscrowInstruction::Create { .. } => {}
             EscrowInstruction::Fund => {
                 state.fund(milestones, now)?;
-                preview.paid_in = state.ledger.principal;
+                effects.paid_in = state.ledger.principal;
             }
             EscrowInstruction::Cancel if state.status()? == EscrowStatus::Created => {
                 state.check_cancel_unfunded(&self.actor.unwrap_or_default(), now)?;
-                return Ok(preview);
+                return Ok(Preview { after: None, effects });
             }
             EscrowInstruction::Cancel => {
                 state.check_cancel_funded(milestones, &self.actor.unwrap_or_default(), now)?;
                 for milestone in milestones.iter_mut() {
                     let Moved { buyer, .. } = state.cancel(milestone)?;
-                    preview.decided.buyer = preview.decided.buyer.checked_add(buyer).ok_or(EscrowError::Overflow)?;
+                    effects.decided.buyer = effects.decided.buyer.checked_add(buyer).ok_or(EscrowError::Overflow)?;
                 }
             }
             EscrowInstruction::Deliver { milestone, .. } => state.deliver(at(milestones, *milestone)?, now)?,
             EscrowInstruction::Claim { milestone, secret } => {
-                preview.decided = state.claim(at(milestones, *milestone)?, secret, now)?;
+                effects.decided = state.claim(at(milestones, *milestone)?, secret, now)?;
             }
             EscrowInstruction::Release { milestone, amount, expected_remaining } => {
-                preview.decided = state.release(at(milestones, *milestone)?, *amount, *expected_remaining)?;
+                effects.decided = state.release(at(milestones, *milestone)?, *amount, *expected_remaining)?;
             }
             EscrowInstruction::Refund { milestone, amount, expected_remaining } => {
-                preview.decided = state.refund(at(milestones, *milestone)?, *amount, *expected_remaining)?;
+                effects.decided = state.refund(at(milestones, *milestone)?, *amount, *expected_remaining)?;
             }
             EscrowInstruction::Dispute { milestone, .. } => state.dispute(at(milestones, *milestone)?, now)?,
             EscrowInstruction::Rule { milestone, seller_bps, .. } => {
-                preview.decided = state.rule(at(milestones, *milestone)?, *seller_bps, now)?;
+                effects.decided = state.rule(at(milestones, *milestone)?, *seller_bps, now)?;
             }
             EscrowInstruction::Propose { proposal } => {
                 let party = state.party(&self.actor.unwrap_or_default())?;
@@ -424,22 +430,21 @@ impl Action {
             EscrowInstruction::Accept { proposal } => {
                 let party = state.party(&self.actor.unwrap_or_default())?;
                 let index = proposal.milestone().ok_or(EscrowError::ProposalMismatch)?;
-                preview.decided = state.accept(party, *proposal, at(milestones, index)?, now)?;
+                effects.decided = state.accept(party, *proposal, at(milestones, index)?, now)?;
             }
             EscrowInstruction::Expire { milestone } => {
-                preview.decided = state.expire(at(milestones, *milestone)?, now)?;
+                effects.decided = state.expire(at(milestones, *milestone)?, now)?;
             }
             EscrowInstruction::Withdraw { recipient } => {
-                preview.paid_out = Some((*recipient, state.withdraw(*recipient)?));
+                effects.paid_out = Some((*recipient, state.withdraw(*recipient)?));
             }
             EscrowInstruction::Close => {
                 state.check_close(milestones, now)?;
-                return Ok(preview);
+                return Ok(Preview { after: None, effects });
             }
         }
         state.invariant(milestones)?;
-        preview.after = Some(after);
-        Ok(preview)
+        Ok(Preview { after: Some(after), effects })
     }
 
     /// Whether the actor is who the terms name for it: by the name that the account has in the program's table.

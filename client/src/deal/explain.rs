@@ -7,7 +7,7 @@ use escrow::state::{EscrowStatus, Milestone, Party, Recipient, is_named};
 
 use super::{
     account::EscrowAccount,
-    action::{Action, EscrowInstruction, Preview},
+    action::{Action, Effects, EscrowInstruction, Preview},
 };
 
 /// Who may do it.
@@ -43,8 +43,8 @@ pub struct Possibility {
     pub from: i64,
     /// Until when, in unix seconds: from then on not any more. None: as long as nothing else happens.
     pub until: Option<i64>,
-    /// What it would do at `from`.
-    pub preview: Preview,
+    /// What it would move at `from`.
+    pub effects: Effects,
 }
 
 /// Everything that may happen to `escrow` at `now` or later, if nothing else happens before.
@@ -87,9 +87,9 @@ impl Explainer<'_> {
     /// The same, on another escrow than the one that is explained.
     fn attempt_on(&mut self, escrow: &EscrowAccount, action: Action, actor: Actor) {
         let mut attempts = self.moments.iter().map(|moment| (*moment, action.preview(escrow, *moment)));
-        let Some((from, Ok(preview))) = attempts.find(|(_, result)| result.is_ok()) else { return };
+        let Some((from, Ok(Preview { effects, .. }))) = attempts.find(|(_, result)| result.is_ok()) else { return };
         let until = attempts.find(|(_, result)| result.is_err()).map(|(moment, _)| moment);
-        self.found.push(Possibility { action, actor, from, until, preview });
+        self.found.push(Possibility { action, actor, from, until, effects });
     }
 
     fn action(&self, instruction: EscrowInstruction) -> Action {

@@ -136,9 +136,9 @@ fn previews_follow_each_other() {
     let created = does(Create { terms: Box::new(terms.clone()) }, None, NOW).expect("agreed");
     assert_eq!(created.after.map(|after| after.terms()), Some(terms));
     let fund = does(Fund, None, NOW).expect("in time");
-    assert_eq!((fund.paid_in, fund.decided), (1_000, Moved::default()));
+    assert_eq!((fund.effects.paid_in, fund.effects.decided), (1_000, Moved::default()));
     let release = Release { milestone: 0, amount: 400, expected_remaining: 1_000 };
-    let released = does(release.clone(), None, NOW).expect("any time").decided;
+    let released = does(release.clone(), None, NOW).expect("any time").effects.decided;
     assert_eq!(released, Moved { seller: 390, fee: 10, ..Moved::default() });
     assert_eq!(does(release, None, NOW), Err(EscrowError::RemainingMismatch));
     assert_eq!(does(Fund, None, NOW), Err(EscrowError::AlreadyFunded));
@@ -146,14 +146,14 @@ fn previews_follow_each_other() {
     does(Deliver { milestone: 0, evidence_hash: [0; 32] }, None, NOW).expect("the attester's turn");
     does(Dispute { milestone: 0, reason_hash: [0; 32] }, None, NOW).expect("the buyer's turn");
     let rule = Rule { milestone: 0, seller_bps: 5_000, rationale_hash: [0; 32] };
-    let ruled = does(rule, None, NOW).expect("the arbiter's turn").decided;
+    let ruled = does(rule, None, NOW).expect("the arbiter's turn").effects.decided;
     assert_eq!(ruled, Moved { arbiter: 6, seller: 290, fee: 7, buyer: 297 });
     for (recipient, units) in
         [(Recipient::Buyer, 297), (Recipient::Seller, 680), (Recipient::Fee, 17), (Recipient::Arbiter, 6)]
     {
         assert_eq!(does(Close, None, NOW + 2 * i64::from(DAY)), Err(EscrowError::NotWithdrawn));
         let paid = does(Withdraw { recipient }, None, NOW).expect("something is due");
-        assert_eq!(paid.paid_out, Some((recipient, units)));
+        assert_eq!(paid.effects.paid_out, Some((recipient, units)));
         assert_eq!(does(Withdraw { recipient }, None, NOW), Err(EscrowError::NothingDue));
     }
     assert_eq!(does(Close, None, NOW), Err(EscrowError::CloseTooEarly));
