@@ -9,7 +9,7 @@ use escrow_client::{
     Recipient, Terms,
     escrow::{
         self,
-        state::{Escrow, ProposalSlot},
+        state::{Escrow, ProposalSlot, VERSION_OFFSET},
     },
     instruction,
 };
@@ -474,9 +474,13 @@ fn an_account_of_a_program_near_this_one_is_no_escrow() {
         for owner in near(escrow::ID) {
             let escrow = deal.escrow;
             change(&mut deal, &escrow, |account| account.owner = owner);
+            // Also not one of another version.
+            let mut other_version = deal.fork();
+            change(&mut other_version, &escrow, |account| account.data[VERSION_OFFSET] ^= 1);
             for (name, act) in &acts {
                 case(format_args!("{kind:?}, {name}, {owner}"));
                 deal.refused(act.clone(), InstructionError::IllegalOwner);
+                other_version.refused(act.clone(), InstructionError::IllegalOwner);
             }
         }
     }
