@@ -269,23 +269,26 @@ fn sol_goes_to_the_recorded_address_only() {
     stage.finish();
 }
 
+/// A stage for each instruction that makes or closes accounts, on which its usual actor may do it.
+fn created_cancelled_closed(asset: Asset) -> [(Stage, Pubkey, Deed); 3] {
+    let unborn = Stage::empty(asset, |_| ());
+    let mut created = unborn.fork();
+    created.create();
+    let mut done = decided(asset);
+    for recipient in 0..3 {
+        done.must(done.stranger(), Deed::Withdraw(recipient));
+    }
+    done.at(START + DAY);
+    let (payer, buyer) = (unborn.deal.rent_payer, unborn.buyer());
+    [(unborn, payer, Deed::Create), (created, buyer, Deed::Cancel), (done, buyer, Deed::Close)]
+}
+
 #[test]
 fn a_list_that_ends_early_changes_nothing() {
     for asset in ASSETS {
-        let mut unborn = Stage::empty(asset, |_| ());
-        let mut created = unborn.fork();
-        created.create();
-        let mut done = decided(asset);
-        for recipient in 0..3 {
-            done.must(done.stranger(), Deed::Withdraw(recipient));
-        }
-        done.at(START + DAY);
-        let (payer, buyer) = (unborn.deal.rent_payer, unborn.buyer());
-        for (stage, actor, deed) in
-            [(&mut unborn, payer, Deed::Create), (&mut created, buyer, Deed::Cancel), (&mut done, buyer, Deed::Close)]
-        {
+        for (mut stage, actor, deed) in created_cancelled_closed(asset) {
             let whole = stage.instruction(actor, &deed);
-            // The table says that what is optional may be left out at the end. These three refuse it, and do no harm.
+            // Only `fund` and `withdraw` may be given less. These three refuse it, and do no harm.
             for length in 0..whole.accounts.len() {
                 let mut odd = whole.clone();
                 odd.accounts.truncate(length);
@@ -307,18 +310,8 @@ fn a_list_that_ends_early_changes_nothing() {
 #[test]
 fn nothing_behind_the_fixed_accounts_of_a_sol_deal_is_touched() {
     // Token accounts in the places of the table, for each instruction that has such places.
-    let mut unborn = Stage::empty(Asset::Sol, |_| ());
-    let mut created = unborn.fork();
-    created.create();
-    let mut done = decided(Asset::Sol);
-    for recipient in 0..3 {
-        done.must(done.stranger(), Deed::Withdraw(recipient));
-    }
-    done.at(START + DAY);
-    let (payer, buyer) = (unborn.deal.rent_payer, unborn.buyer());
-    for (stage, actor, deed) in
-        [(&mut unborn, payer, Deed::Create), (&mut created, buyer, Deed::Cancel), (&mut done, buyer, Deed::Close)]
-    {
+    for (stage, actor, deed) in created_cancelled_closed(Asset::Sol) {
+        let (payer, buyer) = (stage.deal.rent_payer, stage.buyer());
         let whole = stage.instruction(actor, &deed);
         let mint = stage.world.mint;
         let tokens = [
