@@ -1,10 +1,12 @@
 //! Why a command failed, and what to do next.
 
+#[cfg(feature = "localnet")]
 use std::path::PathBuf;
 
 use escrow_client::{EscrowError, amount::AmountError};
-use serde_json::json;
+use escrow_frame::{Diagnostic, Kind, Retry};
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use thiserror::Error;
 
 /// The result of a command.
@@ -13,6 +15,9 @@ pub type Result<T> = std::result::Result<T, CliError>;
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CliError {
+    /// What every command line can meet: the configuration, the keypair, the node, the output.
+    #[error(transparent)]
+    Frame(#[from] escrow_frame::Error),
     /// Reading from or sending to the chain failed.
     #[error(transparent)]
     Client(Box<escrow_client::Error>),
@@ -27,34 +32,11 @@ pub enum CliError {
     /// An amount cannot be read.
     #[error(transparent)]
     Amount(#[from] AmountError),
-    /// The keypair file cannot be read.
-    #[error(
-        "cannot read the keypair {path}: {reason}. Name another with --keypair, or make one with solana-keygen new"
-    )]
-    Keypair {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The configuration file cannot be read.
-    #[error("cannot read Solana's configuration {path}: {reason}")]
-    Config {
-        /// Where it is.
-        path: PathBuf,
-        /// What went wrong.
-        reason: String,
-    },
-    /// A file named on the command line cannot be read.
-    #[error("cannot read {path}: {source}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What went wrong.
-        source: std::io::Error,
-    },
     /// Somebody else would have to sign.
-    #[error("{address} is {role} of this escrow and has to sign, but --keypair is {keypair}")]
+    #[error(
+        "Only the {} ({address}) can do this, and your key is {keypair}. Choose the right key with --keypair",
+        role.trim_start_matches("the ")
+    )]
     WrongKeypair {
         /// Who has to sign.
         address: Pubkey,
@@ -88,17 +70,51 @@ pub enum CliError {
     #[cfg(feature = "localnet")]
     #[error("the demo failed: {0}")]
     Demo(String),
-    /// Standard output does not take the result.
-    #[error("cannot write the result: {0}")]
-    Output(#[from] std::io::Error),
-    /// The result cannot be written as JSON.
+    /// A keypair for playing cannot be made.
+    #[cfg(feature = "localnet")]
+    #[error("cannot make the keypair {path}: {source}. Choose another folder with --keys")]
+    Keys {
+        /// Where it should be.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The process cannot listen for what is to stop it.
+    #[cfg(feature = "localnet")]
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Signal(std::io::Error),
+    /// A transaction of the command was executed, and then something went wrong.
+    #[error("transaction {signature} was executed, so do not repeat the command. After it: {source}")]
+    Executed {
+        /// The transaction.
+        signature: Signature,
+        /// What went wrong.
+        source: Box<CliError>,
+    },
+    /// A result cannot be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
+impl From<escrow_frame::output::OutputError> for CliError {
+    fn from(error: escrow_frame::output::OutputError) -> Self {
+        Self::Frame(error.into())
+    }
+}
+
+impl From<escrow_frame::signer::KeypairError> for CliError {
+    fn from(error: escrow_frame::signer::KeypairError) -> Self {
+        Self::Frame(error.into())
+    }
+}
+
 impl From<escrow_client::Error> for CliError {
     fn from(error: escrow_client::Error) -> Self {
-        Self::Client(Box::new(error))
+        match &error {
+            escrow_client::Error::Rpc { url, source } => escrow_frame::Error::unreachable(url, source).map(Self::Frame),
+            _ => None,
+        }
+        .unwrap_or_else(|| Self::Client(Box::new(error)))
     }
 }
 
@@ -115,36 +131,106 @@ impl From<EscrowError> for CliError {
     }
 }
 
-impl CliError {
-    /// What the process exits with: 2 for a mistake in the command line, as for those that clap finds, else 1.
-    pub const fn exit_code(&self) -> u8 {
+impl Diagnostic for CliError {
+    fn kind(&self) -> Kind {
         match self {
+            Self::Frame(error) => error.kind(),
+            Self::Client(error) => client_kind(error),
+            Self::Rule { .. } => Kind::Refused,
+            Self::WrongKeypair { .. } => Kind::WrongSigner,
+            Self::Amount(_)
+            | Self::MilestoneNeeded(_)
+            | Self::NoMilestone { .. }
+            | Self::Arguments(_)
+            | Self::Usage(_) => Kind::Usage,
+            #[cfg(feature = "localnet")]
+            Self::Localnet(error) => localnet_kind(error),
+            #[cfg(feature = "localnet")]
+            Self::Keys { .. } | Self::Signal(_) => Kind::Io,
+            #[cfg(feature = "localnet")]
+            Self::Demo(_) => Kind::Internal,
+            Self::Executed { source, .. } => source.kind(),
+            Self::Json(_) => Kind::Internal,
+        }
+    }
+
+    fn retry(&self) -> Option<Retry> {
+        match self {
+            Self::Frame(error) => error.retry(),
+            Self::Executed { .. } => Some(Retry::No),
+            _ => self.kind().retry(),
+        }
+    }
+
+    /// 2 only where the command line alone shows the mistake.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Frame(error) => error.exit_code(),
             Self::Arguments(_) => 2,
             _ => 1,
         }
     }
 
-    /// For those who asked for JSON. `code` and `name` are there where the program itself refused.
-    pub fn json(&self) -> serde_json::Value {
-        let reason = match self {
-            Self::Client(error) => error.escrow_error(),
-            Self::Rule { error, .. } => Some(*error),
-            _ => None,
+    fn program_error(&self) -> Option<(u32, &'static str)> {
+        let error = match self {
+            Self::Client(error) => error.escrow_error()?,
+            Self::Rule { error, .. } => *error,
+            Self::Executed { source, .. } => return source.program_error(),
+            _ => return None,
         };
+        Some((error.code(), error.name()))
+    }
+
+    fn address(&self) -> Option<String> {
+        let address = match self {
+            Self::WrongKeypair { address, .. } => address,
+            Self::Client(error) => match &**error {
+                escrow_client::Error::NotFound { address, .. }
+                | escrow_client::Error::NotAnEscrow { address, .. }
+                | escrow_client::Error::NotAMint { address, .. } => address,
+                _ => return None,
+            },
+            Self::Executed { source, .. } => return source.address(),
+            _ => return None,
+        };
+        Some(address.to_string())
+    }
+
+    fn signature(&self) -> Option<String> {
         let signature = match self {
-            Self::Client(error) => match **error {
+            Self::Frame(error) => return error.signature(),
+            Self::Executed { signature, .. } => signature,
+            Self::Client(error) => match &**error {
                 escrow_client::Error::Failed { signature, .. }
                 | escrow_client::Error::Expired { signature }
-                | escrow_client::Error::Unknown { signature, .. } => Some(signature.to_string()),
-                _ => None,
+                | escrow_client::Error::Unknown { signature, .. } => signature,
+                _ => return None,
             },
-            _ => None,
+            _ => return None,
         };
-        json!({
-            "error": self.to_string(),
-            "name": reason.map(EscrowError::name),
-            "code": reason.map(EscrowError::code),
-            "signature": signature,
-        })
+        Some(signature.to_string())
+    }
+}
+
+const fn client_kind(error: &escrow_client::Error) -> Kind {
+    use escrow_client::Error;
+    match error {
+        Error::NotFound { .. } => Kind::NotFound,
+        Error::NotAnEscrow { .. } | Error::NotAMint { .. } => Kind::Mismatch,
+        Error::Rule(_) | Error::Refused(_) => Kind::Refused,
+        Error::Failed { .. } => Kind::Failed,
+        Error::Expired { .. } => Kind::Expired,
+        Error::Unknown { .. } => Kind::Unknown,
+        Error::Signer(_) => Kind::Keypair,
+        Error::Rpc { .. } | Error::Answer { .. } => Kind::Network,
+    }
+}
+
+#[cfg(feature = "localnet")]
+const fn localnet_kind(error: &escrow_localnet::Error) -> Kind {
+    use escrow_localnet::Error;
+    match error {
+        Error::PortInUse { .. } | Error::Bind { .. } | Error::NoFreePorts { .. } => Kind::Io,
+        _ => Kind::Internal,
     }
 }

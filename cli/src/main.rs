@@ -1,32 +1,28 @@
 //! `escrow`: creates, funds, settles and explains escrows on Solana.
 //!
-//! Standard output is the result and nothing else; progress, hints and errors go to standard error. One file per
-//! command in `commands/`; each returns a typed result, and [`output`] alone prints.
+//! Its files, in the order in which they use each other: [`error`]; [`parse`], arguments as people write them; [`view`], how
+//! things look; [`context`], what every command needs; [`commands`], one file each; [`on_chain`], the list of them; [`demo`],
+//! which plays them; [`cli`], the whole command line. What it shares with the project's other command lines, above all the one
+//! place that prints, is the crate `escrow-frame`.
 
 mod cli;
 mod commands;
 mod context;
+#[cfg(feature = "localnet")]
+mod demo;
 mod error;
-mod output;
+mod on_chain;
 mod parse;
 mod view;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
+    let cli: cli::Cli = match escrow_frame::parse() {
         Ok(cli) => cli,
-        Err(error) => return output::print_usage(&error),
+        Err(code) => return code,
     };
-    let format = cli.global.output;
-    match commands::run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::print_error(format, &error);
-            ExitCode::from(error.exit_code())
-        }
-    }
+    let format = cli.options.output;
+    escrow_frame::exit(format, cli::run(cli).await)
 }

@@ -1,8 +1,10 @@
 //! Arguments as people write them.
 
-use std::path::Path;
+use std::{any::TypeId, path::Path};
 
+use clap::Arg;
 use escrow_client::escrow::state::RISKS;
+use escrow_frame::signer::secret_itself;
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 
@@ -27,20 +29,50 @@ impl Moment {
     }
 }
 
+/// Lets options for times and windows take what begins with a hyphen, so that what reads them can say what is wrong with `-1d`.
+pub fn with_negative_times(argument: Arg) -> Arg {
+    let value = argument.get_value_parser().type_id();
+    if value == TypeId::of::<Moment>() || value == TypeId::of::<Window>() {
+        return argument.allow_hyphen_values(true);
+    }
+    argument
+}
+
 /// Reads a [`Moment`].
 pub fn moment(text: &str) -> std::result::Result<Moment, String> {
     if let Ok(duration) = humantime::parse_duration(text) {
         let seconds = i64::try_from(duration.as_secs()).map_err(|_| "too far ahead".to_owned())?;
         return Ok(Moment::FromNow(seconds));
     }
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| "write a duration from now, as in 7d or 12h, or a time, as in 2026-12-24T18:00:00Z".to_owned())?;
-    Ok(Moment::At(time.as_second()))
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(Moment::At(time.as_second()));
+    }
+    not_negative(text)?;
+    if text.parse::<jiff::civil::Date>().is_ok() && !text.contains(':') {
+        return Err("the time and its zone are missing: write 2026-12-24T18:00:00Z, or +01:00 in place of Z".to_owned());
+    }
+    if text.parse::<jiff::civil::DateTime>().is_ok() {
+        return Err("the time zone is missing: add Z for UTC, or as in +01:00".to_owned());
+    }
+    Err("write a duration from now, as in 7d or 12h, or a time, as in 2026-12-24T18:00:00Z".to_owned())
 }
 
+/// Refuses a duration with a minus before it.
+fn not_negative(text: &str) -> std::result::Result<(), String> {
+    match text.strip_prefix(['-', '−']) {
+        Some(rest) if humantime::parse_duration(rest).is_ok() => {
+            Err("a duration cannot be negative: write one that lies ahead, as in 7d or 12h".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A window in seconds.
+type Window = u32;
+
 /// Reads a window in seconds, as in `3d`.
-pub fn window(text: &str) -> std::result::Result<u32, String> {
+pub fn window(text: &str) -> std::result::Result<Window, String> {
+    not_negative(text)?;
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}: write a duration, as in 3d or 12h"))?;
     u32::try_from(duration.as_secs()).map_err(|_| "too long".to_owned())
@@ -52,9 +84,10 @@ pub fn address(text: &str) -> std::result::Result<Pubkey, String> {
         let length = text.chars().count();
         let wrong = text.chars().find(|letter| !letter.is_ascii_alphanumeric() || "0OIl".contains(*letter));
         match wrong {
-            Some(letter) => format!("no address has the character {letter:?}; copy it again, all of it"),
+            Some(' ') => "an address has no spaces: remove them".to_owned(),
+            Some(letter) => format!("{letter:?} never appears in an address. Copy the whole address again"),
             None if !(32..=44).contains(&length) => format!("an address has 32 to 44 characters, this has {length}"),
-            None => "these characters are no address; copy it again, all of it".to_owned(),
+            None => "this is not a valid address: a character is missing or wrong".to_owned(),
         }
     })
 }
@@ -83,7 +116,7 @@ pub fn risk(text: &str) -> std::result::Result<u16, String> {
 
 /// The sha256 of a file: what stands on chain for a document or for evidence.
 pub fn file_hash(path: &Path) -> Result<[u8; 32]> {
-    let content = std::fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
+    let content = std::fs::read(path).map_err(|source| unreadable(path, source))?;
     Ok(Sha256::digest(content).into())
 }
 
@@ -94,28 +127,22 @@ pub fn file_or_hash(file: Option<&Path>, hash: Option<[u8; 32]>) -> Result<[u8; 
 
 /// Reads a 32-byte secret, raw or as 64 hexadecimal digits. From a file, because arguments are visible to every process.
 pub fn secret_file(path: &Path) -> Result<[u8; 32]> {
-    refuse_secret_itself("--secret", path)?;
-    let content = std::fs::read(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
+    if let Some(refusal) = secret_itself("--secret", path) {
+        return Err(CliError::Usage(refusal));
+    }
+    let content = std::fs::read(path).map_err(|source| unreadable(path, source))?;
     if let Ok(raw) = <[u8; 32]>::try_from(content.as_slice()) {
         return Ok(raw);
     }
     let text = std::str::from_utf8(&content).unwrap_or_default();
-    hash(text.trim())
-        .map_err(|_| CliError::Usage(format!("{} holds no secret: 32 bytes, or 64 hexadecimal digits", path.display())))
+    hash(text.trim()).map_err(|_| {
+        let path = path.display();
+        CliError::Usage(format!("{path} does not contain a secret (expected 32 raw bytes or 64 hexadecimal digits)"))
+    })
 }
 
-/// Refuses a secret where `option` asks for the file that it is in, and does not repeat it.
-pub fn refuse_secret_itself(option: &'static str, path: &Path) -> Result<()> {
-    let text = path.to_str().unwrap_or_default();
-    // 32 bytes in hexadecimal, a keypair in base58 or as JSON.
-    let alike = hash(text).is_ok() || text.starts_with('[') || (text.len() >= 80 && !text.contains(['/', '.']));
-    if alike && !path.exists() {
-        return Err(CliError::Usage(format!(
-            "{option} takes a file, not the secret itself: arguments are visible to every process. Take this one for \
-             known to others"
-        )));
-    }
-    Ok(())
+fn unreadable(path: &Path, source: std::io::Error) -> CliError {
+    escrow_frame::Error::File { path: path.to_owned(), source }.into()
 }
 
 #[cfg(test)]
@@ -134,14 +161,37 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_is_not_one_says_what_is_missing() {
+        for (text, reason) in [
+            ("-7d", "cannot be negative"),
+            ("−7d", "cannot be negative"),
+            ("2026-12-24", "the time and its zone are missing"),
+            ("2026-12-24T18:00", "the time zone is missing"),
+            ("2026-12-24T18:00:00", "the time zone is missing"),
+            ("2026-12-24 18:00:00", "the time zone is missing"),
+            ("--fund", "write a duration"),
+            ("2026-13-24", "write a duration"),
+            ("", "write a duration"),
+        ] {
+            let said = moment(text).expect_err(text);
+            assert!(said.contains(reason), "{text}: {said}");
+        }
+        // What it says to write can be read.
+        for text in ["2026-12-24T18:00Z", "2026-12-24T18:00+01:00", "2026-12-24T18:00:00+01:00"] {
+            assert!(matches!(moment(text), Ok(Moment::At(_))), "{text}");
+        }
+        assert!(window("-1d").expect_err("negative").contains("cannot be negative"));
+    }
+
+    #[test]
     fn a_mistyped_address_is_told_from_one() {
         let good = "EsciU43x1AtsEzNfxzZprrTYtrUA7ikpy1x8Q8BEXeAH";
         assert_eq!(address(good).map(|address| address.to_string()), Ok(good.to_owned()));
         let says = |text: &str| address(text).expect_err("not an address");
         assert!(says("abc").contains("this has 3"));
-        assert!(says(&"z".repeat(44)).contains("no address"));
+        assert!(says(&"z".repeat(44)).contains("missing or wrong"));
         assert!(says(&good.replace('1', "0")).contains("'0'"));
-        assert!(says(&format!("{good} ")).contains("' '"));
+        assert!(says(&format!("{good} ")).contains("no spaces"));
         assert!(says("").contains("this has 0"));
     }
 

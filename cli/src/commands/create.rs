@@ -17,7 +17,6 @@ use solana_signer::Signer;
 use crate::{
     context::Context,
     error::{CliError, Result},
-    output::note,
     parse::{self, Moment},
     view::{Asset, EscrowView},
 };
@@ -162,7 +161,7 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     let escrow = context.client.escrow(&address).await?;
     let asset = context.asset_of(&escrow).await?;
     if !fund {
-        note(format_args!("next, the buyer: escrow fund {address}"));
+        context.note(format_args!("next, the buyer: escrow fund {address}"));
     }
     Ok(Created {
         address: address.to_string(),

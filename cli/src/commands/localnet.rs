@@ -7,15 +7,13 @@ use std::{
 };
 
 use clap::Args;
+use escrow_frame::{Format, SignerSource, note, print};
 use escrow_localnet::{Config, Localnet, MintConfig, Ports};
 use serde::Serialize;
-use solana_keypair::{Keypair, read_keypair_file};
+use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::{
-    error::{CliError, Result},
-    output::{Format, note, print},
-};
+use crate::error::{CliError, Result};
 
 /// What each of the three people gets, in lamports.
 const LAMPORTS: u64 = 1_000_000_000_000;
@@ -28,7 +26,7 @@ const PEOPLE: [&str; 3] = ["buyer", "seller", "arbiter"];
 #[derive(Debug, Args)]
 pub struct LocalnetArgs {
     /// Port for JSON-RPC; WebSocket is on the next one
-    #[arg(long, default_value_t = 8899)]
+    #[arg(long, default_value_t = 8899, value_parser = clap::value_parser!(u16).range(1..=65_534))]
     rpc_port: u16,
 
     /// Folder for the keypairs of a buyer, a seller and an arbiter with money to play with
@@ -80,28 +78,27 @@ impl Display for Running {
 /// Serves until it is interrupted.
 pub async fn run(format: Format, args: LocalnetArgs) -> Result<()> {
     let LocalnetArgs { rpc_port, keys, decimals } = args;
-    let ws = rpc_port.checked_add(1).ok_or_else(|| CliError::Arguments("--rpc-port is at most 65534".to_owned()))?;
-    let ports = Ports::Fixed { rpc: rpc_port, ws };
+    let ports = Ports::Fixed { rpc: rpc_port, ws: rpc_port.saturating_add(1) };
     let net = Localnet::start(Config { ports, ..Config::like_a_cluster() }).await?;
-    let running = prepare(&net, &keys, decimals).await?;
+    let running = prepare(&net, format, &keys, decimals).await?;
     // Listened for before anybody is told that the validator runs, and so may already want to stop it.
-    let interrupted = interrupted()?;
+    let interrupted = interrupted().map_err(CliError::Signal)?;
     print(format, &running)?;
-    interrupted.await?;
-    note("stopping");
+    interrupted.await.map_err(CliError::Signal)?;
+    note(format, "stopping");
     net.shutdown().await?;
     Ok(())
 }
 
 /// Gives three people keypairs and money.
-async fn prepare(net: &Localnet, folder: &Path, decimals: u8) -> Result<Running> {
+async fn prepare(net: &Localnet, format: Format, folder: &Path, decimals: u8) -> Result<Running> {
     let mut keys = Vec::new();
     // In full: the commands to try are typed in another terminal, perhaps in another folder.
-    let folder = std::path::absolute(folder)?;
+    let folder = std::path::absolute(folder).map_err(|source| CliError::Keys { path: folder.to_owned(), source })?;
     let mint = net.create_mint(MintConfig { decimals, ..MintConfig::default() }).await?;
     for name in PEOPLE {
         let file = folder.join(format!("{name}.json"));
-        let keypair = read_or_create(&file)?;
+        let keypair = read_or_create(&file, format)?;
         net.fund(&keypair.pubkey(), LAMPORTS).await?;
         if name == "buyer" {
             // Fits: there are at most 13 decimals.
@@ -120,13 +117,13 @@ async fn prepare(net: &Localnet, folder: &Path, decimals: u8) -> Result<Running>
 }
 
 /// The keypair in a file, which only this user may read. Made if there is none, so that the next start has the same.
-fn read_or_create(path: &Path) -> Result<Keypair> {
-    let unreadable = |reason: String| CliError::Keypair { path: path.to_owned(), reason };
+fn read_or_create(path: &Path, format: Format) -> Result<Keypair> {
     if path.exists() {
-        return read_keypair_file(path).map_err(|error| unreadable(error.to_string()));
+        return Ok(SignerSource::File(path.to_owned()).keypair("--keys", format)?);
     }
     let keypair = Keypair::new();
-    write_secret(path, keypair.to_bytes().as_slice()).map_err(|error| unreadable(error.to_string()))?;
+    write_secret(path, keypair.to_bytes().as_slice())
+        .map_err(|source| CliError::Keys { path: path.to_owned(), source })?;
     Ok(keypair)
 }
 

@@ -8,10 +8,8 @@ use serde::Serialize;
 use solana_pubkey::Pubkey;
 
 use crate::{
-    cli::{Cli, Command, OnChain},
     context::Context,
     error::{CliError, Result},
-    output::{Report, print},
     parse,
     view::EscrowView,
 };
@@ -22,8 +20,6 @@ pub mod claim;
 pub mod close;
 pub mod create;
 pub mod deliver;
-#[cfg(feature = "localnet")]
-pub mod demo;
 pub mod dispute;
 pub mod expire;
 pub mod fund;
@@ -37,42 +33,6 @@ pub mod release;
 pub mod rule;
 pub mod show;
 pub mod withdraw;
-
-/// Runs a command and prints its result.
-pub async fn run(cli: Cli) -> Result<()> {
-    let Cli { global, command } = cli;
-    let format = global.output;
-    match command {
-        #[cfg(feature = "localnet")]
-        Command::Localnet(args) => localnet::run(format, args).await,
-        #[cfg(feature = "localnet")]
-        Command::Demo(args) => demo::run(format, args).await,
-        Command::OnChain(command) => print(format, &*execute(&Context::new(global)?, command).await?),
-    }
-}
-
-/// Runs a command on a cluster.
-pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
-    Ok(match command {
-        OnChain::Create(args) => Box::new(create::run(context, *args).await?),
-        OnChain::Fund(args) => Box::new(fund::run(context, args).await?),
-        OnChain::Cancel(args) => Box::new(cancel::run(context, args).await?),
-        OnChain::Deliver(args) => Box::new(deliver::run(context, args).await?),
-        OnChain::Release(args) => Box::new(release::run(context, args).await?),
-        OnChain::Refund(args) => Box::new(refund::run(context, args).await?),
-        OnChain::Claim(args) => Box::new(claim::run(context, args).await?),
-        OnChain::Dispute(args) => Box::new(dispute::run(context, args).await?),
-        OnChain::Rule(args) => Box::new(rule::run(context, args).await?),
-        OnChain::Propose(args) => Box::new(propose::run(context, args).await?),
-        OnChain::Accept(args) => Box::new(accept::run(context, args).await?),
-        OnChain::Expire(args) => Box::new(expire::run(context, args).await?),
-        OnChain::Withdraw(args) => Box::new(withdraw::run(context, args).await?),
-        OnChain::Close(args) => Box::new(close::run(context, args).await?),
-        OnChain::Show(args) => Box::new(show::run(context, args).await?),
-        OnChain::History(args) => Box::new(history::run(context, args).await?),
-        OnChain::List(args) => Box::new(list::run(context, args).await?),
-    })
-}
 
 /// Which milestone of which escrow.
 #[derive(Debug, Clone, Copy, Args)]

@@ -88,7 +88,7 @@ async fn ruling(stage: &mut Stage<'_>) -> Result<Gains> {
     let escrow = create(stage, &terms).await?;
     stage.types("seller", &format!("deliver {escrow}")).await?;
     stage.types("buyer", &format!("dispute {escrow}")).await?;
-    stage.is_refused("seller", &format!("rule {escrow} --seller-share 100"), "is the arbiter of this escrow").await?;
+    stage.is_refused("seller", &format!("rule {escrow} --seller-share 100"), "Only the arbiter").await?;
     stage.types("arbiter", &format!("show {escrow}")).await?;
     stage.types("arbiter", &format!("rule {escrow} --seller-share 60")).await?;
     stage.types("stranger", &format!("withdraw {escrow}")).await?;
@@ -186,7 +186,7 @@ async fn delivery_code(stage: &mut Stage<'_>) -> Result<Gains> {
 async fn attested(stage: &mut Stage<'_>) -> Result<Gains> {
     let carrier = stage.address("carrier");
     let escrow = create(stage, &format!("--amount 3 --deliver-by 7d --attester {carrier} --review 0s --fund")).await?;
-    stage.is_refused("seller", &format!("deliver {escrow}"), "is the attester of this escrow").await?;
+    stage.is_refused("seller", &format!("deliver {escrow}"), "Only the attester").await?;
     stage.types("carrier", &format!("deliver {escrow}")).await?;
     stage.types("stranger", &format!("expire {escrow}")).await?;
     stage.types("seller", &format!("withdraw {escrow}")).await?;
@@ -229,7 +229,8 @@ impl SecretFile {
         // Named after the lock, which is public: a part of the secret would be a part of it less to guess.
         let lock: [u8; 32] = Sha256::digest(secret).into();
         let path = std::env::temp_dir().join(format!("escrow-demo-{}", hex::encode(&lock[..8])));
-        std::fs::write(&path, hex::encode(secret))?;
+        let written = std::fs::write(&path, hex::encode(secret));
+        written.map_err(|error| CliError::Demo(format!("cannot write {}: {error}", path.display())))?;
         Ok(Self { secret, path })
     }
 

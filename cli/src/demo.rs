@@ -10,6 +10,7 @@ use std::{
 
 use clap::{Args, Parser};
 use escrow_client::EscrowClient;
+use escrow_frame::{Format, Report, print};
 use escrow_localnet::{Config, Localnet, MintConfig, TestMint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -18,11 +19,9 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use crate::{
-    cli::{Cli, Command},
-    commands::execute,
     context::Context,
     error::{CliError, Result},
-    output::{Format, Report, print},
+    on_chain::{OnChain, execute},
     view::{Amount, Asset},
 };
 
@@ -38,6 +37,13 @@ const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {}
+
+/// What somebody types in a story.
+#[derive(Debug, Parser)]
+struct Typed {
+    #[command(subcommand)]
+    command: OnChain,
+}
 
 /// What happened in all stories.
 #[derive(Debug, Serialize)]
@@ -152,7 +158,7 @@ pub async fn run(format: Format, _: DemoArgs) -> Result<()> {
     }
     progress.finish_and_clear();
     net.shutdown().await?;
-    print(format, &Demo { stories })
+    Ok(print(format, &Demo { stories })?)
 }
 
 /// Shows what is going on, on standard error, where somebody watches.
@@ -218,12 +224,9 @@ impl<'a> Stage<'a> {
     /// Somebody types a command.
     async fn types(&mut self, who: &'static str, command: &str) -> Result<serde_json::Value> {
         let words = std::iter::once("escrow").chain(command.split_whitespace());
-        let cli = Cli::try_parse_from(words).map_err(|error| CliError::Demo(format!("{command}: {error}")))?;
-        let Command::OnChain(parsed) = cli.command else {
-            return Err(CliError::Demo(format!("{command}: not a command for a cluster")));
-        };
+        let typed = Typed::try_parse_from(words).map_err(|error| CliError::Demo(format!("{command}: {error}")))?;
         let context = Context::in_memory(self.client(), self.keypair(who)?);
-        let report: Box<dyn Report> = execute(&context, parsed).await?;
+        let report: Box<dyn Report> = execute(&context, typed.command).await?;
         let json: serde_json::Value = serde_json::from_str(&report.json(false)?)?;
         if json.get("signature").is_some() {
             let count = self.signatures.entry(who).or_default();

@@ -1,0 +1,82 @@
+//! The commands for a cluster: which there are, and what runs each of them.
+
+use clap::Subcommand;
+use escrow_frame::Report;
+
+use crate::{
+    commands::{
+        accept, cancel, claim, close, create, deliver, dispute, expire, fund, history, list, propose, refund, release,
+        rule, show, withdraw,
+    },
+    context::Context,
+    error::Result,
+    parse,
+};
+
+/// What to do on a cluster.
+#[derive(Debug, Subcommand)]
+pub enum OnChain {
+    /// Create an escrow (add --fund to pay into it at once)
+    #[command(mut_args = parse::with_negative_times)]
+    Create(Box<create::CreateArgs>),
+    /// Pay the whole principal into an escrow (buyer)
+    Fund(fund::FundArgs),
+    /// Give up an unfunded escrow, or take the money back in the cooling-off period (buyer)
+    Cancel(cancel::CancelArgs),
+    /// Mark a milestone as delivered (seller, or the attester)
+    Deliver(deliver::DeliverArgs),
+    /// Claim a hash-locked milestone for the seller, with the secret (anyone)
+    Claim(claim::ClaimArgs),
+    /// Release part or all of a milestone to the seller (buyer)
+    Release(release::ReleaseArgs),
+    /// Refund part or all of a milestone to the buyer (seller)
+    Refund(refund::RefundArgs),
+    /// Dispute a delivered milestone (buyer)
+    Dispute(dispute::DisputeArgs),
+    /// Rule on a disputed milestone (arbiter)
+    Rule(rule::RuleArgs),
+    /// Propose a settlement or more time to the other party (buyer or seller)
+    #[command(mut_args = parse::with_negative_times)]
+    Propose(propose::ProposeArgs),
+    /// Accept the other party's proposal (buyer or seller)
+    Accept(accept::AcceptArgs),
+    /// Apply the agreed default where a deadline has passed (anyone)
+    Expire(expire::ExpireArgs),
+    /// Pay out what is decided (anyone; the money goes to whom it is due)
+    Withdraw(withdraw::WithdrawArgs),
+    /// Close a settled escrow; the rent goes back to who paid it (anyone)
+    Close(close::CloseArgs),
+    /// Show an escrow: who, how much, until when, and what may happen next
+    Show(show::ShowArgs),
+    /// Show everything that happened to an escrow, also after it is closed
+    History(history::HistoryArgs),
+    /// List escrows by their parties
+    List(list::ListArgs),
+}
+
+/// Runs a command. An error after its transaction was executed says so.
+pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
+    run(context, command).await.map_err(|error| context.after_sending(error))
+}
+
+async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
+    Ok(match command {
+        OnChain::Create(args) => Box::new(create::run(context, *args).await?),
+        OnChain::Fund(args) => Box::new(fund::run(context, args).await?),
+        OnChain::Cancel(args) => Box::new(cancel::run(context, args).await?),
+        OnChain::Deliver(args) => Box::new(deliver::run(context, args).await?),
+        OnChain::Release(args) => Box::new(release::run(context, args).await?),
+        OnChain::Refund(args) => Box::new(refund::run(context, args).await?),
+        OnChain::Claim(args) => Box::new(claim::run(context, args).await?),
+        OnChain::Dispute(args) => Box::new(dispute::run(context, args).await?),
+        OnChain::Rule(args) => Box::new(rule::run(context, args).await?),
+        OnChain::Propose(args) => Box::new(propose::run(context, args).await?),
+        OnChain::Accept(args) => Box::new(accept::run(context, args).await?),
+        OnChain::Expire(args) => Box::new(expire::run(context, args).await?),
+        OnChain::Withdraw(args) => Box::new(withdraw::run(context, args).await?),
+        OnChain::Close(args) => Box::new(close::run(context, args).await?),
+        OnChain::Show(args) => Box::new(show::run(context, args).await?),
+        OnChain::History(args) => Box::new(history::run(context, args).await?),
+        OnChain::List(args) => Box::new(list::run(context, args).await?),
+    })
+}

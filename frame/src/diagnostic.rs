@@ -1,0 +1,175 @@
+//! An error as people and programs read it.
+
+use serde::Serialize;
+
+/// The version of the errors' JSON. It grows when a field changes its meaning, and not when one is added.
+pub const VERSION: u32 = 1;
+
+/// What went wrong, as one word that stays: programs decide by it, never by the text. docs/errors.md lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// The command line cannot be right as it stands.
+    Usage,
+    /// Solana's configuration file is missing where it was named, or broken.
+    Config,
+    /// There is no keypair to sign with.
+    Keypair,
+    /// Somebody else has to sign.
+    WrongSigner,
+    /// A rule, or a lack of money, forbids it. Nothing was sent.
+    Refused,
+    /// Nothing is at the address.
+    NotFound,
+    /// Something else is there than what was asked for.
+    Mismatch,
+    /// The node cannot be reached, or does not answer as it should.
+    Network,
+    /// A transaction was executed and failed. Nothing changed but its fee.
+    Failed,
+    /// A transaction was not executed and never will be.
+    Expired,
+    /// A transaction was sent, and whether it was executed is not known.
+    Unknown,
+    /// A file, a port or standard output cannot be used.
+    Io,
+    /// A mistake in this program.
+    Internal,
+}
+
+impl Kind {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 13] = [
+        Self::Usage,
+        Self::Config,
+        Self::Keypair,
+        Self::WrongSigner,
+        Self::Refused,
+        Self::NotFound,
+        Self::Mismatch,
+        Self::Network,
+        Self::Failed,
+        Self::Expired,
+        Self::Unknown,
+        Self::Io,
+        Self::Internal,
+    ];
+
+    /// Whether to repeat a command that failed so, where no single error knows better.
+    pub const fn retry(self) -> Option<Retry> {
+        match self {
+            Self::Usage
+            | Self::Config
+            | Self::Keypair
+            | Self::WrongSigner
+            | Self::Refused
+            | Self::NotFound
+            | Self::Mismatch
+            | Self::Failed
+            | Self::Io => Some(Retry::No),
+            Self::Network | Self::Expired => Some(Retry::Safe),
+            Self::Unknown => Some(Retry::AfterCheck),
+            Self::Internal => None,
+        }
+    }
+}
+
+/// Whether to repeat the same command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// Nothing changed, and the same command may succeed.
+    Safe,
+    /// Look first: a transaction of this command may have been executed, or may still be.
+    AfterCheck,
+    /// Not as it stands: it fails again until something else changes, or does again what has been done.
+    No,
+}
+
+/// An error that a command line ends with. Its text is for people, the rest for programs.
+pub trait Diagnostic: std::error::Error {
+    /// What went wrong.
+    fn kind(&self) -> Kind;
+
+    /// Whether to repeat the command; none where nobody can say.
+    fn retry(&self) -> Option<Retry> {
+        self.kind().retry()
+    }
+
+    /// What the process exits with: 2 for a mistake in the command line, as for those that clap finds, else 1.
+    fn exit_code(&self) -> u8 {
+        if self.kind() == Kind::Usage { 2 } else { 1 }
+    }
+
+    /// The on-chain program's number and name for the error, where it was the one that refused.
+    fn program_error(&self) -> Option<(u32, &'static str)> {
+        None
+    }
+
+    /// The address that it is about, in base58.
+    fn address(&self) -> Option<String> {
+        None
+    }
+
+    /// The transaction that it is about, in base58.
+    fn signature(&self) -> Option<String> {
+        None
+    }
+}
+
+/// An error as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorJson {
+    version: u32,
+    error: String,
+    kind: Kind,
+    code: Option<u32>,
+    name: Option<&'static str>,
+    retry: Option<Retry>,
+    address: Option<String>,
+    signature: Option<String>,
+}
+
+impl ErrorJson {
+    /// All that `error` says.
+    pub fn new(error: &dyn Diagnostic) -> Self {
+        let program_error = error.program_error();
+        Self {
+            version: VERSION,
+            error: error.to_string(),
+            kind: error.kind(),
+            code: program_error.map(|(code, _)| code),
+            name: program_error.map(|(_, name)| name),
+            retry: error.retry(),
+            address: error.address(),
+            signature: error.signature(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(value: impl Serialize) -> String {
+        serde_json::to_value(value).unwrap().as_str().unwrap_or("null").to_owned()
+    }
+
+    /// The documentation is the promise: every kind has its row there, and no other, with whether to try again.
+    #[test]
+    fn every_kind_is_documented() {
+        let text = include_str!("../../docs/errors.md");
+        let (_, table) = text.split_once("## Kinds").unwrap();
+        let rows: Vec<(&str, &str)> = table
+            .lines()
+            .filter_map(|line| {
+                let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+                Some((cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?, cells.get(3)?.trim_matches('`')))
+            })
+            .collect();
+        let kinds = Kind::ALL.map(|kind| (word(kind), word(kind.retry())));
+        let kinds: Vec<(&str, &str)> = kinds.iter().map(|(kind, retry)| (kind.as_str(), retry.as_str())).collect();
+        assert_eq!(rows, kinds);
+    }
+}

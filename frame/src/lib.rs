@@ -1,0 +1,44 @@
+//! What the project's command lines share, and nothing that knows what an escrow is.
+//!
+//! Its files, in the order in which they use each other:
+//!
+//! - [`diagnostic`]: an error as people and programs read it: a sentence, a kind, whether to try again;
+//! - [`output`]: the one place that prints;
+//! - [`config`]: Solana's own configuration file; [`node`]: which node is asked; [`signer`]: where a keypair comes from;
+//! - [`error`]: what can go wrong in all of these;
+//! - [`options`]: the options of every command, and what they come to;
+//! - [`command_line`]: parsing it, and the process's exit code.
+//!
+//! Standard output is the result and nothing else. Standard error has notes and errors: text for people; in the JSON formats
+//! one JSON object on each line, the error last.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+#![deny(missing_docs)]
+
+pub mod command_line;
+pub mod config;
+pub mod diagnostic;
+pub mod error;
+pub mod node;
+pub mod options;
+pub mod output;
+pub mod signer;
+
+pub use {
+    command_line::{exit, parse},
+    diagnostic::{Diagnostic, Kind, Retry},
+    error::{Error, Result},
+    options::{Options, Settings},
+    output::{Format, Report, note, print},
+    signer::SignerSource,
+};

@@ -1,0 +1,80 @@
+//! The options of every command, and what they come to: the command line first, then the environment, then Solana's own
+//! configuration, then this machine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
+
+use crate::{config::SolanaConfig, error::Result, node::node_url, output::Format, signer::SignerSource};
+
+/// Options of every command. The environment's values are not shown in the help: a node's URL may hold a key.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Options {
+    /// RPC node: a URL, or localhost, devnet, testnet, mainnet-beta [default: Solana's configuration, or localhost]
+    #[arg(short, long, global = true, value_name = "URL_OR_MONIKER", env = "ESCROW_URL", hide_env_values = true)]
+    pub url: Option<String>,
+
+    /// Keypair file that signs and pays [default: Solana's configuration, or ~/.config/solana/id.json]
+    #[arg(short, long, global = true, value_name = "PATH", env = "ESCROW_KEYPAIR", hide_env_values = true)]
+    pub keypair: Option<PathBuf>,
+
+    /// How final data must be before it is read or reported: processed, confirmed or finalized [default: Solana's
+    /// configuration, or confirmed]
+    #[arg(long, global = true, value_name = "LEVEL", env = "ESCROW_COMMITMENT", hide_env_values = true)]
+    pub commitment: Option<CommitmentLevel>,
+
+    /// Solana's configuration file [default: ~/.config/solana/cli/config.yml]
+    #[arg(short = 'C', long, global = true, value_name = "PATH", env = "ESCROW_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+
+    /// How to print the result
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Display,
+        env = "ESCROW_OUTPUT",
+        hide_env_values = true
+    )]
+    pub output: Format,
+}
+
+/// What the options come to.
+#[derive(Debug)]
+pub struct Settings {
+    /// The node's URL.
+    pub url: String,
+    /// What to read at and wait for.
+    pub commitment: CommitmentConfig,
+    /// Who signs and pays. Read only by the commands that need it.
+    pub signer: SignerSource,
+    /// How to print.
+    pub format: Format,
+}
+
+impl Options {
+    /// What they come to. Reads Solana's configuration, and asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is broken, or missing where it was named, or if what is named is not a node.
+    pub fn resolve(self) -> Result<Settings> {
+        let Self { url, keypair, commitment, config, output: format } = self;
+        let config = SolanaConfig::load(config)?;
+        let url = match (url, config.json_rpc_url) {
+            (Some(url), _) => node_url(&url, None),
+            (None, Some(url)) => {
+                let path = config.path.unwrap_or_default();
+                node_url(&url, Some(format!("json_rpc_url in {}", path.display())))
+            }
+            // Solana's own default is mainnet. Nobody should end up there by accident.
+            (None, None) => node_url("localhost", None),
+        }?;
+        let commitment = commitment.or(config.commitment).unwrap_or(CommitmentLevel::Confirmed);
+        let keypair = keypair.or(config.keypair_path.map(PathBuf::from));
+        let signer = SignerSource::new(&keypair.unwrap_or_else(|| PathBuf::from("~/.config/solana/id.json")));
+        Ok(Settings { url, commitment: CommitmentConfig { commitment }, signer, format })
+    }
+}

@@ -1,0 +1,295 @@
+//! Where the keypair that signs comes from.
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use thiserror::Error;
+
+use crate::{
+    config::from_home,
+    output::{Format, note},
+};
+
+/// The bytes of a keypair: its secret half and its public one.
+const LENGTH: usize = 64;
+
+/// Longer than any file with a keypair, also one with spaces and line ends.
+const MOST: u64 = 16 * 1024;
+
+/// Where a signature comes from, as Solana's tools name it.
+#[derive(Debug)]
+pub enum SignerSource {
+    /// A file with a keypair, as `solana-keygen` writes it.
+    File(PathBuf),
+    /// A keypair that the program has already.
+    Memory(Keypair),
+    /// Something that other tools of Solana's can sign with.
+    Unsupported {
+        /// As it was named.
+        named: String,
+        /// What that is, after "names".
+        what: &'static str,
+    },
+}
+
+/// Why there is no keypair. Never says anything of a file's content.
+#[derive(Debug, Error)]
+pub enum KeypairError {
+    /// There is no such file.
+    #[error(
+        "cannot read the keypair {path}: there is no such file. Choose a key file with {option}, or make one with \
+         `solana-keygen new`"
+    )]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Which option names another.
+        option: &'static str,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the keypair {path}: {source}. Choose a key file with {option}")]
+    Read {
+        /// Where it is.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+        /// Which option names another.
+        option: &'static str,
+    },
+    /// What is in the file is not a keypair.
+    #[error(
+        "cannot read the keypair {path}: {reason}. A key file holds 64 numbers, as `solana-keygen` writes them: choose \
+         one with {option}"
+    )]
+    NotAKeypair {
+        /// Where it is.
+        path: PathBuf,
+        /// What it seems to be instead.
+        reason: String,
+        /// Which option names another.
+        option: &'static str,
+    },
+    /// This version cannot sign with it.
+    #[error(
+        "\"{named}\" names {what}, which this version cannot sign with. It signs with a key file: choose one with \
+         {option}. Commands that only read need none"
+    )]
+    Unsupported {
+        /// As it was named.
+        named: String,
+        /// What that is.
+        what: &'static str,
+        /// Which option names a file.
+        option: &'static str,
+    },
+    /// A secret stands where the file that it is in belongs. It is not repeated.
+    #[error("{0}")]
+    SecretItself(String),
+}
+
+impl SignerSource {
+    /// What `named` stands for, in the words of Solana's tools. Nothing is read yet.
+    pub fn new(named: &Path) -> Self {
+        let text = named.to_str().unwrap_or_default();
+        let what = match text.split_once(':').map_or(text, |(scheme, _)| scheme) {
+            "usb" => "a hardware wallet",
+            "prompt" | "ASK" => "a seed phrase that is asked for",
+            "-" | "stdin" => "a keypair on standard input",
+            _ if text.parse::<Pubkey>().is_ok() && !named.exists() => "an address",
+            _ => return Self::File(from_home(named)),
+        };
+        Self::Unsupported { named: text.to_owned(), what }
+    }
+
+    /// The keypair. `option` is the one that names another.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none that can be read. That others can read it, too, is a note.
+    pub fn keypair(&self, option: &'static str, format: Format) -> Result<Keypair, KeypairError> {
+        match self {
+            Self::File(path) => {
+                if let Some(refusal) = secret_itself(option, path) {
+                    return Err(KeypairError::SecretItself(refusal));
+                }
+                read(path, option, format)
+            }
+            Self::Memory(keypair) => Ok(keypair.insecure_clone()),
+            Self::Unsupported { named, what } => Err(KeypairError::Unsupported { named: named.clone(), what, option }),
+        }
+    }
+}
+
+/// Why `path` is refused, if it is a secret and not the file with it that `option` asks for. Does not repeat it.
+pub fn secret_itself(option: &'static str, path: &Path) -> Option<String> {
+    let text = path.to_str().unwrap_or_default();
+    let hexadecimal = text.len() == LENGTH && text.chars().all(|digit| digit.is_ascii_hexdigit());
+    // 32 bytes in hexadecimal, a keypair in base58 or as JSON.
+    let alike = hexadecimal || text.starts_with('[') || (text.len() >= 80 && !text.contains(['/', '.']));
+    (alike && !path.exists()).then(|| {
+        format!(
+            "{option} takes a file, not the secret itself: arguments are visible to every process. Treat this one as \
+             exposed and replace it"
+        )
+    })
+}
+
+fn read(path: &Path, option: &'static str, format: Format) -> Result<Keypair, KeypairError> {
+    let path_of = || path.to_owned();
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => KeypairError::Missing { path: path_of(), option },
+        _ => KeypairError::Read { path: path_of(), source, option },
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    let mut content = Vec::new();
+    file.take(MOST).read_to_end(&mut content).map_err(unreadable)?;
+    let keypair = parse(&content).map_err(|reason| KeypairError::NotAKeypair { path: path_of(), reason, option })?;
+    if let Some(mode) = open_to_others(&metadata) {
+        let path = path.display();
+        note(
+            format,
+            format_args!("warning: the key file {path} is open to other users (mode {mode:04o}): chmod 600 {path}"),
+        );
+    }
+    Ok(keypair)
+}
+
+/// The keypair, or what the content seems to be instead. Repeats nothing of it.
+fn parse(content: &[u8]) -> Result<Keypair, String> {
+    let text = std::str::from_utf8(content).map_err(|_| "it is not text".to_owned())?.trim();
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if text.starts_with("-----BEGIN") {
+        return Err("it is a PEM file".to_owned());
+    }
+    let bare = text.trim_matches('"');
+    if (80..=90).contains(&bare.len()) && bare.chars().all(|letter| letter.is_ascii_alphanumeric()) {
+        return Err("it is a key in base58, as browser wallets export it".to_owned());
+    }
+    let numbers: Vec<serde_json::Number> = match serde_json::from_str(text) {
+        Ok(numbers) => numbers,
+        Err(_) if text.starts_with('{') => return Err("it is a JSON object, as encrypted keystores are".to_owned()),
+        Err(_) => return Err("it is not a JSON array of numbers".to_owned()),
+    };
+    if numbers.len() != LENGTH {
+        return Err(format!("it holds {} numbers", numbers.len()));
+    }
+    let byte = |number: &serde_json::Number| number.as_u64().and_then(|number| u8::try_from(number).ok());
+    let bytes: Option<Vec<u8>> = numbers.iter().map(byte).collect();
+    let bytes = bytes.ok_or("not all of its numbers are bytes, 0 to 255")?;
+    Keypair::try_from(bytes.as_slice()).map_err(|_| "its public half does not belong to its secret half".to_owned())
+}
+
+/// The permissions, where they let anybody but the owner at the file. Pipes and terminals are nobody's for long.
+#[cfg(unix)]
+fn open_to_others(metadata: &Metadata) -> Option<u32> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+    (metadata.is_file() && mode & 0o077 != 0).then_some(mode & 0o7777)
+}
+
+#[cfg(not(unix))]
+const fn open_to_others(_: &Metadata) -> Option<u32> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use solana_keypair::Signer;
+
+    use super::*;
+
+    fn refused(named: &str) -> String {
+        let source = SignerSource::new(Path::new(named));
+        source.keypair("--keypair", Format::Silent).expect_err(named).to_string()
+    }
+
+    #[test]
+    fn who_signs_elsewhere_is_not_sent_to_a_key_file_on_disk() {
+        for (named, what) in [
+            ("usb://ledger", "a hardware wallet"),
+            ("usb://ledger?key=0/0", "a hardware wallet"),
+            ("prompt:", "a seed phrase"),
+            ("prompt://?key=0/0", "a seed phrase"),
+            ("ASK", "a seed phrase"),
+            ("-", "standard input"),
+            ("stdin:", "standard input"),
+            ("11111111111111111111111111111111", "an address"),
+        ] {
+            let error = refused(named);
+            assert!(error.contains(named) && error.contains(what) && error.contains("--keypair"), "{error}");
+            assert!(!error.contains("solana-keygen") && !error.contains("no such file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_called_one() {
+        let error = refused("/no/such/id.json");
+        assert!(error.contains("/no/such/id.json: there is no such file") && error.contains("solana-keygen new"));
+        assert!(refused("/").contains("cannot read the keypair /: "));
+    }
+
+    #[test]
+    fn what_is_no_keypair_is_named_and_not_repeated() {
+        let keypair = Keypair::new();
+        let (base58, bytes) = (keypair.to_base58_string(), keypair.to_bytes());
+        let json = serde_json::to_string(bytes.as_slice()).unwrap();
+        assert_eq!(parse(json.as_bytes()).unwrap().pubkey(), keypair.pubkey());
+        assert_eq!(parse(format!("\n{json} \n").as_bytes()).unwrap().pubkey(), keypair.pubkey());
+        let mut other = bytes;
+        other[63] ^= 1;
+        for (content, reason) in [
+            (String::new(), "empty"),
+            (" \n".to_owned(), "empty"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGb".to_owned(), "PEM"),
+            (base58.clone(), "base58"),
+            (format!("\"{base58}\"\n"), "base58"),
+            (format!("{{\"secret\":{json}}}"), "JSON object"),
+            (json[..json.len() - 9].to_owned(), "not a JSON array"),
+            ("secret words".to_owned(), "not a JSON array"),
+            (format!("[\"{base58}\"]"), "not a JSON array"),
+            ("[1,2,3]".to_owned(), "3 numbers"),
+            (format!("[{}]", "7,".repeat(63) + "300"), "bytes"),
+            (format!("[{}]", "7,".repeat(63) + "-1"), "bytes"),
+            (format!("[{}]", "7,".repeat(63) + "0.5"), "bytes"),
+            (serde_json::to_string(other.as_slice()).unwrap(), "public half"),
+        ] {
+            let said = parse(content.as_bytes()).expect_err(&content);
+            assert!(said.contains(reason), "{content}: {said}");
+            assert!(!said.contains(&base58[..8]) && !said.contains("300") && !said.contains("words"), "{said}");
+        }
+        assert!(parse(&[0xff; 32]).expect_err("raw").contains("not text"));
+    }
+
+    #[test]
+    fn a_secret_in_place_of_its_file_is_refused_and_not_repeated() {
+        let keypair = Keypair::new();
+        let json = serde_json::to_string(keypair.to_bytes().as_slice()).unwrap();
+        for secret in ["c5".repeat(32), keypair.to_base58_string(), json] {
+            let error = refused(&secret);
+            assert!(error.starts_with("--keypair takes a file") && !error.contains(&secret[..8]), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_for_all_to_read_is_told_from_one_of_ones_own() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let path = std::env::temp_dir().join(format!("escrow-frame-{}", Keypair::new().pubkey()));
+        std::fs::write(&path, "").unwrap();
+        for (mode, open) in
+            [(0o600, None), (0o400, None), (0o640, Some(0o640)), (0o644, Some(0o644)), (0o602, Some(0o602))]
+        {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open_to_others(&path.metadata().unwrap()), open);
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+}
