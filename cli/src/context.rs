@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
-use escrow_client::{Confirmed, EscrowAccount, EscrowClient, EscrowError, Mint, amount::SOL_DECIMALS, read::node_url};
+use escrow_client::{
+    Action, Confirmed, EscrowAccount, EscrowClient, EscrowInstruction, Unsigned,
+    read::node_url,
+    recipe::RefusedAction,
+    view,
+    words::{Denomination, refusal::refusal, sentence::Teller},
+};
 use solana_cli_config::Config;
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 use solana_instruction::Instruction;
@@ -15,7 +21,6 @@ use crate::{
     error::{CliError, Result},
     output::{self, Format},
     parse,
-    view::{Asset, detail},
 };
 
 /// What every command needs.
@@ -28,15 +33,39 @@ pub struct Context {
 /// An escrow as it stands.
 pub struct Situation {
     pub escrow: EscrowAccount,
-    pub asset: Asset,
+    pub denomination: Denomination,
     /// The chain's present time, in unix seconds.
     pub now: i64,
 }
 
 impl Situation {
-    /// Why a rule refuses, with the numbers that it is about. For milestone-rules with the milestone's index.
-    pub fn refused(&self, milestone: Option<u8>) -> impl Fn(EscrowError) -> CliError + '_ {
-        move |error| CliError::Rule { error, detail: detail(error, self, milestone) }
+    /// The action with its usual actor and token account.
+    pub fn action(&self, instruction: EscrowInstruction) -> Action {
+        Action::new(&self.escrow, instruction)
+    }
+
+    /// The same, with the escrow as it stands later.
+    pub fn at(&self, escrow: EscrowAccount, now: i64) -> Self {
+        Self { escrow, denomination: self.denomination.clone(), now }
+    }
+
+    /// Tells actions on it.
+    pub fn teller(&self) -> Teller<'_> {
+        Teller { denomination: &self.denomination, now: self.now }
+    }
+
+    /// How it is shown.
+    pub fn view(&self) -> Result<view::Escrow> {
+        Ok(view::Escrow::new(&self.escrow, &self.denomination, self.now)?)
+    }
+
+    /// Why a rule refuses an action, with the numbers that it is about.
+    pub fn refused(&self, refused: &RefusedAction) -> CliError {
+        let RefusedAction { action, before, error } = refused;
+        CliError::Refused {
+            refusal: refusal(*error, action, before, &self.denomination, self.now),
+            escrow: before.address,
+        }
     }
 }
 
@@ -86,49 +115,31 @@ impl Context {
         }
     }
 
-    /// The keypair, which must be the one of `address`.
-    pub fn keypair_of(&self, address: &Pubkey, role: &'static str) -> Result<Keypair> {
-        let keypair = self.keypair()?;
-        if keypair.pubkey() != *address {
-            return Err(CliError::WrongKeypair { address: *address, role, keypair: keypair.pubkey() });
-        }
-        Ok(keypair)
+    /// The address of the keypair.
+    pub fn address(&self) -> Result<Pubkey> {
+        Ok(self.keypair()?.pubkey())
     }
 
     /// Sends a transaction signed and paid by `keypair`.
     pub async fn send(&self, instructions: &[Instruction], keypair: &Keypair) -> Result<Confirmed> {
-        let prepared = self.client.prepare(instructions, &keypair.pubkey(), &[keypair]).await?;
+        let unsigned = self.client.prepare(instructions, &keypair.pubkey()).await?;
+        let signed = unsigned.sign(&[keypair]).and_then(Unsigned::complete).map_err(escrow_client::Error::from)?;
+        let submitted = self.client.submit(signed).await?;
         if self.format == Format::Display {
             output::note(format_args!(
-                "submitting {}, waiting until it is {}",
-                prepared.signature(),
+                "Sending transaction {}, waiting until it is {}",
+                submitted.signature(),
                 self.client.commitment().commitment
             ));
         }
-        Ok(self.client.submit(&prepared).await?)
+        Ok(self.client.confirm(&submitted).await?)
     }
 
-    /// The escrow at `address`, what it holds and the chain's present time.
+    /// The escrow at `address`, how amounts of it are written, and the chain's present time.
     pub async fn situation(&self, address: &Pubkey) -> Result<Situation> {
         let escrow = self.client.escrow(address).await?;
-        let asset = self.asset_of(&escrow).await?;
-        Ok(Situation { escrow, asset, now: self.client.now().await? })
-    }
-
-    /// What an escrow holds, with the digits that people write.
-    pub async fn asset_of(&self, escrow: &EscrowAccount) -> Result<Asset> {
-        self.asset((!escrow.state.is_sol()).then_some(&escrow.state.mint)).await
-    }
-
-    /// SOL, or the token with this mint.
-    pub async fn asset(&self, mint: Option<&Pubkey>) -> Result<Asset> {
-        Ok(match mint {
-            None => Asset { decimals: SOL_DECIMALS, mint: None },
-            Some(mint) => {
-                let mint: Mint = self.client.mint(mint).await?;
-                Asset { decimals: mint.decimals, mint: Some(mint) }
-            }
-        })
+        let denomination = self.client.denomination(escrow.asset()).await;
+        Ok(Situation { escrow, denomination, now: self.client.now().await? })
     }
 }
 

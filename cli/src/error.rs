@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use escrow_client::{EscrowError, amount::AmountError};
+use escrow_client::{EscrowError, EscrowInstruction, amount::AmountError, terms::TermsError, words::refusal::Refusal};
 use serde_json::json;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
@@ -17,13 +17,19 @@ pub enum CliError {
     #[error(transparent)]
     Client(Box<escrow_client::Error>),
     /// A rule of the program refuses it. Nothing was sent.
-    #[error("{error}{}", if detail.is_empty() { String::new() } else { format!(" {detail}") })]
-    Rule {
-        /// Which.
-        error: EscrowError,
-        /// The numbers that it is about.
-        detail: String,
+    #[error("{refusal}{}", first(refusal, escrow))]
+    Refused {
+        /// Which, and the numbers that it is about.
+        refusal: Refusal,
+        /// The escrow.
+        escrow: Pubkey,
     },
+    /// A rule of the program refuses the terms. Nothing was sent.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// What was read from the chain, or is built, breaks a rule of the program.
+    #[error(transparent)]
+    Rule(#[from] EscrowError),
     /// An amount cannot be read.
     #[error(transparent)]
     Amount(#[from] AmountError),
@@ -54,14 +60,16 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// Somebody else would have to sign.
-    #[error("{address} is {role} of this escrow and has to sign, but --keypair is {keypair}")]
+    #[error("{address} is {role} of this escrow and has to sign, but --keypair is {keypair}, {is}")]
     WrongKeypair {
         /// Who has to sign.
         address: Pubkey,
         /// What that is in the escrow.
-        role: &'static str,
+        role: String,
         /// Who would sign.
         keypair: Pubkey,
+        /// What that is in the escrow.
+        is: String,
     },
     /// There are several milestones and none was named.
     #[error("this escrow has {0} milestones: name one with --milestone, 1 to {0}")]
@@ -109,10 +117,10 @@ impl From<escrow_localnet::Error> for CliError {
     }
 }
 
-impl From<EscrowError> for CliError {
-    fn from(error: EscrowError) -> Self {
-        Self::Rule { error, detail: String::new() }
-    }
+/// The command for what has to happen first.
+fn first(refusal: &Refusal, escrow: &Pubkey) -> String {
+    let command = |instruction: &EscrowInstruction| format!(" Run first: escrow {} {escrow}", instruction.name());
+    refusal.first.as_ref().map_or_else(String::new, command)
 }
 
 impl CliError {
@@ -128,7 +136,8 @@ impl CliError {
     pub fn json(&self) -> serde_json::Value {
         let reason = match self {
             Self::Client(error) => error.escrow_error(),
-            Self::Rule { error, .. } => Some(*error),
+            Self::Refused { refusal, .. } => Some(refusal.error),
+            Self::Terms(TermsError::Rule(error)) | Self::Rule(error) => Some(*error),
             _ => None,
         };
         let signature = match self {

@@ -7,9 +7,9 @@ mod cli;
 mod commands;
 mod context;
 mod error;
+mod layout;
 mod output;
 mod parse;
-mod view;
 
 use std::process::ExitCode;
 

@@ -16,6 +16,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why reading or sending failed.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Nothing is at this address.
     #[error(
@@ -75,9 +76,9 @@ pub enum Error {
         /// What went wrong while waiting.
         source: Box<ClientError>,
     },
-    /// The transaction could not be signed.
-    #[error("cannot sign: {0}")]
-    Signer(String),
+    /// The transaction could not be built or signed, or is not the one that was to be signed. Nothing was sent.
+    #[error("{0}")]
+    Transaction(#[from] crate::transaction::PrepareError),
     /// The node did not answer, or not with what was asked for. Nothing was sent.
     #[error("the RPC node {url} did not answer as expected: {source}")]
     Rpc {

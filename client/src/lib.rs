@@ -27,14 +27,21 @@ pub mod chain;
 pub mod deal;
 pub mod error;
 pub mod send;
+pub mod transaction;
+#[cfg(feature = "serde")]
+pub mod view;
+pub mod words;
 
 pub use {
-    chain::{history, read},
+    chain::read,
     deal::{
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, event, explain, instruction, terms,
+        address, amount, code, event, explain, history, instruction, recipe,
+        recipe::Recipe,
+        terms,
+        terms::TermsBuilder,
     },
     error::{Error, Result},
     escrow,
@@ -43,5 +50,6 @@ pub use {
         state::{Milestone, MilestoneStatus, MilestoneTerms, Party, Proposal, Recipient, Terms},
     },
     read::{EscrowClient, Filter, Mint},
-    send::{Confirmed, Prepared},
+    send::Confirmed,
+    transaction::{Signed, Submitted, Unsigned},
 };
