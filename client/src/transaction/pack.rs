@@ -3,7 +3,7 @@
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{Lifetime, PrepareError, Unsigned, encoding::wire};
+use super::{Lifetime, PACKET_SIZE, PrepareError, Unsigned, encoding::wire};
 use crate::{Action, EscrowInstruction};
 
 /// The most bytes that a transaction of ours has: wallets add instructions of their own, and have 200 bytes for them.
@@ -12,15 +12,15 @@ pub const MAX_SIZE: usize = 1_032;
 /// Instructions that stay together, in this order: an account is made in the transaction that needs it.
 pub type Unit = Vec<Instruction>;
 
-/// Divides `units` into as few transactions as their order allows, each of at most [`MAX_SIZE`] bytes. `frame` is put in
-/// front of each: the compute budget.
+/// Divides `units` into as few transactions as their order allows, each of at most [`MAX_SIZE`] bytes, or of one unit that is
+/// larger alone. `frame` is put in front of each: the compute budget.
 ///
 /// A creation never shares a transaction with another: each is an agreement of its own. A claim is alone: what fails beside
 /// it would publish the secret for nothing.
 ///
 /// # Errors
 ///
-/// Where one unit alone is too large.
+/// Where one unit alone is larger than a transaction can be.
 pub fn pack(
     units: &[Unit],
     frame: &[Instruction],
@@ -40,7 +40,7 @@ pub fn pack(
             _ => {
                 let alone: Vec<Instruction> = frame.iter().chain(unit).cloned().collect();
                 let size = size(&alone, payer, lifetime)?;
-                if size > MAX_SIZE {
+                if size > PACKET_SIZE {
                     return Err(PrepareError::TooLarge { size });
                 }
                 packed.push(alone);

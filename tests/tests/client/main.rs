@@ -14,6 +14,7 @@ mod pure;
 mod reading;
 mod sending;
 mod strangers;
+mod transactions;
 
 use std::time::Duration;
 
