@@ -122,6 +122,10 @@ impl EscrowClient {
     }
 
     /// The account at `address`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn account(&self, address: &Pubkey) -> Result<Option<Account>> {
         let config = RpcAccountInfoConfig {
             encoding: Some(UiAccountEncoding::Base64),
@@ -142,11 +146,19 @@ impl EscrowClient {
     }
 
     /// The escrow at `address`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, what is there is not an escrow, or the node does not answer.
     pub async fn escrow(&self, address: &Pubkey) -> Result<EscrowAccount> {
         self.find(address).await?.ok_or_else(|| Error::NotFound { address: *address, url: self.url() })
     }
 
     /// The escrow at `address`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where what is there is not an escrow, or the node does not answer.
     pub async fn find(&self, address: &Pubkey) -> Result<Option<EscrowAccount>> {
         match self.account(address).await? {
             // A wallet with the money that somebody sent in advance is not an escrow, and no error either.
@@ -160,6 +172,10 @@ impl EscrowClient {
 
     /// All escrows that match, as the node finds them. Accounts that do not decode are left out: they cannot be
     /// escrows of this program, whatever the node says.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<EscrowAccount>> {
         let at =
             |offset, address: Pubkey| RpcFilterType::Memcmp(Memcmp::new_raw_bytes(offset, address.to_bytes().to_vec()));
@@ -211,6 +227,10 @@ impl EscrowClient {
     }
 
     /// The chain's present time in unix seconds: what the program compares deadlines with.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn now(&self) -> Result<i64> {
         let account = self.account(&solana_sdk_ids::sysvar::clock::ID).await?;
         let clock: Option<Clock> = account.and_then(|account| account.deserialize_data().ok());
@@ -220,6 +240,10 @@ impl EscrowClient {
     }
 
     /// The mint at `address`, with the powers of its issuer.
+    ///
+    /// # Errors
+    ///
+    /// Where what is there is not a mint, or the node does not answer.
     pub async fn mint(&self, address: &Pubkey) -> Result<Mint> {
         let not_a_mint = |reason: &str| Error::NotAMint { address: *address, reason: reason.to_owned() };
         let account = self.account(address).await?.ok_or_else(|| not_a_mint("there is no such account"))?;
@@ -351,6 +375,10 @@ impl EscrowClient {
     }
 
     /// The tokens in the token account at `address`, in base units; none where there is no such account.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn token_balance(&self, address: &Pubkey) -> Result<Option<u64>> {
         let Some(account) = self.account(address).await? else { return Ok(None) };
         let amount = account.data.get(64..).and_then(|data| data.first_chunk::<8>());
@@ -359,6 +387,10 @@ impl EscrowClient {
 
     /// What an escrow's vault holds beyond what the ledger accounts for, in base units: tokens that somebody sent
     /// uninvited. 0 for SOL.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn surplus(&self, escrow: &EscrowAccount) -> Result<u64> {
         if escrow.state.is_sol() {
             return Ok(0);

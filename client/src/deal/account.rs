@@ -21,6 +21,7 @@ use crate::{
 
 /// Why an account is not an escrow of this program.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AccountError {
     /// Another program owns it.
     #[error("it belongs to the program {0}, not to the escrow program {program}", program = escrow::ID)]

@@ -11,3 +11,4 @@ pub mod history;
 pub mod instruction;
 pub mod recipe;
 pub mod terms;
+pub mod warning;

@@ -98,7 +98,7 @@ impl EscrowClient {
                 // unknown for ever.
                 let height = self.rpc.get_block_height_with_commitment(self.commitment()).await;
                 let height = height.map_err(|error| unknown(signature, error))?;
-                if let Some(outcome) = self.outcome(&signature).await? {
+                if let Some(outcome) = self.outcome(submitted.signed()).await? {
                     return outcome;
                 }
                 match submitted.signed().lifetime() {
@@ -117,21 +117,27 @@ impl EscrowClient {
 
     /// What is known of a transaction: none if it is unknown, else whether it succeeded, once it has reached the
     /// commitment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`], where the node does not answer.
     pub async fn status(&self, signature: &Signature) -> Result<Option<TransactionStatus>> {
         let answer = self.rpc.get_signature_statuses_with_history(&[*signature]).await;
         let answer = answer.map_err(|error| unknown(*signature, error))?;
         Ok(answer.value.into_iter().next().flatten())
     }
 
-    async fn outcome(&self, signature: &Signature) -> Result<Option<Result<Confirmed>>> {
-        let Some(status) = self.status(signature).await? else { return Ok(None) };
+    async fn outcome(&self, signed: &Signed) -> Result<Option<Result<Confirmed>>> {
+        let signature = signed.signature();
+        let Some(status) = self.status(&signature).await? else { return Ok(None) };
         if !status.satisfies_commitment(self.commitment()) {
             return Ok(None);
         }
         Ok(Some(match status.err.clone() {
-            None => Ok(Confirmed { signature: *signature, slot: status.slot }),
+            None => Ok(Confirmed { signature, slot: status.slot }),
             Some(error) => {
-                Err(Error::Failed { signature: *signature, failure: Box::new(Failure::new(error, Vec::new())) })
+                let accounts = signed.transaction().message.static_account_keys();
+                Err(Error::Failed { signature, failure: Box::new(Failure::new(error, Vec::new(), accounts)) })
             }
         }))
     }
@@ -140,7 +146,7 @@ impl EscrowClient {
     async fn first_send(&self, signed: &Signed) -> Result<()> {
         let sent = self.rpc.send_transaction_with_config(signed.transaction(), self.send_config(false)).await;
         let Err(error) = sent else { return Ok(()) };
-        match refusal(&error) {
+        match refusal(&error, signed) {
             // It was submitted before: wait for it like for a new one.
             Some(Failure { error: TransactionError::AlreadyProcessed, .. }) => Ok(()),
             // A node that lags behind does not know the block hash yet, or no longer: the waiting tells.
@@ -176,7 +182,7 @@ fn unknown(signature: Signature, source: ClientError) -> Error {
 }
 
 /// Why the simulation in front of sending refused the transaction, if that is what `error` says.
-fn refusal(error: &ClientError) -> Option<Failure> {
+fn refusal(error: &ClientError, signed: &Signed) -> Option<Failure> {
     let transaction_error = error.get_transaction_error()?;
     let logs = match error.kind() {
         ClientErrorKind::RpcError(RpcError::RpcResponseError {
@@ -185,5 +191,5 @@ fn refusal(error: &ClientError) -> Option<Failure> {
         }) => simulation.logs.clone().unwrap_or_default(),
         _ => Vec::new(),
     };
-    Some(Failure::new(transaction_error, logs))
+    Some(Failure::new(transaction_error, logs, signed.transaction().message.static_account_keys()))
 }

@@ -6,7 +6,8 @@
 //! - [`name`]: one name for each role, status and deadline;
 //! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
-//! - [`history`]: what a history does not tell.
+//! - [`history`]: what a history does not tell;
+//! - [`warning`]: what could go against somebody.
 
 pub mod amount;
 pub mod history;
@@ -14,6 +15,7 @@ pub mod name;
 pub mod refusal;
 pub mod sentence;
 pub mod time;
+pub mod warning;
 
 pub use {
     amount::{Amount, Decimals, Denomination},
