@@ -9,8 +9,9 @@ use clap::{ArgGroup, Args};
 use escrow_client::{
     EscrowAccount, MilestoneTerms, Recipe, Terms, TermsBuilder,
     terms::{Fee, defaults},
-    view::{Escrow, VERSION},
-    words::Denomination,
+    view,
+    warning::warnings,
+    words::{Denomination, warning::told},
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -125,25 +126,22 @@ pub struct CreateArgs {
 
 /// A new escrow.
 #[derive(Debug, Serialize)]
-pub struct Created {
-    /// The version of this answer.
-    version: u32,
-    /// The escrow's address.
-    address: String,
-    /// Whether it was funded, too.
-    funded: bool,
-    /// The transaction.
-    signature: String,
-    /// How it stands.
-    escrow: Escrow,
-}
+#[serde(transparent)]
+pub struct Created(view::Created);
 
 impl Display for Created {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let what = if self.funded { "created and funded" } else { "created, not funded yet" };
-        writeln!(f, "escrow {} {what}", self.address)?;
-        writeln!(f, "transaction {}\n", self.signature)?;
-        write!(f, "{}", EscrowLayout(&self.escrow))
+        let view::Created { address, funded, signature, warnings, escrow, .. } = &self.0;
+        let what = if *funded { "created and funded" } else { "created, not funded yet" };
+        writeln!(f, "escrow {address} {what}\ntransaction {signature}\n")?;
+        write!(f, "{}", EscrowLayout(escrow))?;
+        if !warnings.is_empty() {
+            writeln!(f, "\n  what could go against one of you")?;
+        }
+        for warning in warnings {
+            writeln!(f, "    {warning}")?;
+        }
+        Ok(())
     }
 }
 
@@ -162,7 +160,14 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
         note(format_args!("Next, the buyer runs: escrow fund {}", situation.escrow.address));
     }
     let escrow = context.situation(&situation.escrow.address).await?.view()?;
-    Ok(Created { version: VERSION, address: escrow.address.clone(), funded: fund, signature: done.signature, escrow })
+    Ok(Created(view::Created {
+        version: view::VERSION,
+        address: escrow.address.clone(),
+        funded: fund,
+        signature: done.0.signature,
+        warnings: warnings(&terms, now).iter().map(told).collect(),
+        escrow,
+    }))
 }
 
 /// The terms that the arguments name, with `creator` as the buyer where none is named.

@@ -109,36 +109,14 @@ impl MilestoneArgs {
 }
 
 /// What a command that changed an escrow did, and how the escrow stands after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Done {
-    /// The version of this answer.
-    version: u32,
-    /// What was done.
-    done: String,
-    /// The escrow's address.
-    address: String,
-    /// The transaction.
-    signature: String,
-    /// Where the transaction was executed.
-    slot: String,
-    /// Token accounts that had to be made for it; none where there were none.
-    made: Option<Made>,
-    /// The escrow afterwards; none where it is closed.
-    escrow: Option<view::Escrow>,
-}
-
-/// Token accounts that were made, at the cost of who signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Made {
-    token_accounts: usize,
-    /// The rent of each. It is its owner's who closes the account.
-    rent: view::Amount,
-}
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Done(view::Done);
 
 impl Done {
     /// The same, with a sentence more.
     fn and(mut self, sentence: &str) -> Self {
-        self.done = format!("{} {sentence}", self.done);
+        self.0.done = format!("{} {sentence}", self.0.done);
         self
     }
 }
@@ -167,7 +145,7 @@ pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) 
         0 => None,
         token_accounts => {
             let rent = context.client.token_account_rent(&escrow.state.mint).await?;
-            Some(Made { token_accounts, rent: Denomination::SOL.amount(rent).into() })
+            Some(view::Made { token_accounts, rent: Denomination::SOL.amount(rent).into() })
         }
     };
     let instructions = previewed.units(&signer.pubkey()).concat();
@@ -179,7 +157,7 @@ pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) 
         None => None,
         Some(after) => Some(situation.at(after, context.client.now().await?).view()?),
     };
-    Ok(Done {
+    Ok(Done(view::Done {
         version: view::VERSION,
         done: previewed.actions.iter().map(told).collect::<Vec<_>>().join(" "),
         address: situation.escrow.address.to_string(),
@@ -187,15 +165,14 @@ pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) 
         slot: confirmed.slot.to_string(),
         made,
         escrow,
-    })
+    }))
 }
 
 impl Display for Done {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.done)?;
-        writeln!(f, "escrow      {}", self.address)?;
-        writeln!(f, "transaction {}", self.signature)?;
-        if let Some(Made { token_accounts, rent }) = &self.made {
+        let view::Done { done, address, signature, made, escrow, .. } = &self.0;
+        writeln!(f, "{done}\nescrow      {address}\ntransaction {signature}")?;
+        if let Some(view::Made { token_accounts, rent }) = made {
             let accounts = if *token_accounts == 1 { "token account was" } else { "token accounts were" };
             writeln!(
                 f,
@@ -203,7 +180,7 @@ impl Display for Done {
                 rent.text
             )?;
         }
-        match &self.escrow {
+        match escrow {
             Some(escrow) => write!(f, "\n{}", MoneyLayout(escrow)),
             None => Ok(()),
         }

@@ -48,7 +48,7 @@ pub struct PreviewedRecipe {
     /// The escrow after all of them; none where its account is closed.
     pub after: Option<EscrowAccount>,
     /// How many token accounts are made.
-    pub opened: usize,
+    pub opened: u8,
     units: Vec<(Vec<Pubkey>, usize)>,
 }
 

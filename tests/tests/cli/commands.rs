@@ -1,6 +1,6 @@
 //! Every command doing what it is there for.
 
-use escrow_client::{address, escrow::state::RISKS};
+use escrow_client::{address, escrow::state::RISKS, view};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
