@@ -119,6 +119,15 @@ async fn a_sale_for_scripts() {
     assert_eq!(stage.asks("stranger", &format!("close {escrow}"))["escrow"], Value::Null);
     let history = stage.asks("stranger", &format!("history {escrow}"));
     assert_eq!((&history["complete"], &history["missing"]), (&json!(true), &Value::Null));
+    // What is printed is the client's own types, whole.
+    fn whole<T: serde::Serialize + serde::de::DeserializeOwned>(json: &Value) {
+        let read: T = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(&serde_json::to_value(read).unwrap(), json);
+    }
+    whole::<view::Created>(&created);
+    whole::<view::Done>(&released);
+    whole::<view::Escrow>(&shown);
+    whole::<view::History>(&history);
     let actions: Vec<&str> =
         history["entries"].as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["create", "fund", "deliver", "release", "release", "withdraw", "close"]);
