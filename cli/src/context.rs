@@ -2,7 +2,12 @@
 
 use std::{fmt::Display, sync::OnceLock};
 
-use escrow_client::{Confirmed, EscrowAccount, EscrowClient, EscrowError, Mint, amount::SOL_DECIMALS};
+use escrow_client::{
+    Action, Confirmed, EscrowAccount, EscrowClient, EscrowInstruction, Unsigned,
+    recipe::RefusedAction,
+    view,
+    words::{Denomination, refusal::refusal, sentence::Teller},
+};
 use escrow_frame::{Format, Settings, SignerSource, note};
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -10,16 +15,15 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_signer::Signer;
 
-use crate::{
-    error::{CliError, Result},
-    view::{Asset, detail},
-};
+use crate::error::{CliError, Result};
 
 /// What every command needs.
 pub struct Context {
     pub client: EscrowClient,
     format: Format,
     signer: SignerSource,
+    /// The signer's keypair, once it was read.
+    keypair: OnceLock<Keypair>,
     /// The command's first transaction, once it is executed.
     executed: OnceLock<Signature>,
 }
@@ -27,15 +31,39 @@ pub struct Context {
 /// An escrow as it stands.
 pub struct Situation {
     pub escrow: EscrowAccount,
-    pub asset: Asset,
+    pub denomination: Denomination,
     /// The chain's present time, in unix seconds.
     pub now: i64,
 }
 
 impl Situation {
-    /// Why a rule refuses, with the numbers that it is about. For milestone-rules with the milestone's index.
-    pub fn refused(&self, milestone: Option<u8>) -> impl Fn(EscrowError) -> CliError + '_ {
-        move |error| CliError::Rule { error, detail: detail(error, self, milestone) }
+    /// The action with its usual actor and token account.
+    pub fn action(&self, instruction: EscrowInstruction) -> Action {
+        Action::new(&self.escrow, instruction)
+    }
+
+    /// The same, with the escrow as it stands later.
+    pub fn at(&self, escrow: EscrowAccount, now: i64) -> Self {
+        Self { escrow, denomination: self.denomination.clone(), now }
+    }
+
+    /// Tells actions on it.
+    pub fn teller(&self) -> Teller<'_> {
+        Teller { denomination: &self.denomination, now: self.now }
+    }
+
+    /// How it is shown.
+    pub fn view(&self) -> Result<view::Escrow> {
+        Ok(view::Escrow::new(&self.escrow, &self.denomination, self.now)?)
+    }
+
+    /// Why a rule refuses an action, with the numbers that it is about.
+    pub fn refused(&self, refused: &RefusedAction) -> CliError {
+        let RefusedAction { action, before, error } = refused;
+        CliError::Refused {
+            refusal: refusal(*error, action, before, &self.denomination, self.now),
+            escrow: before.address,
+        }
     }
 }
 
@@ -43,13 +71,20 @@ impl Context {
     /// From what the options come to.
     pub fn new(settings: Settings) -> Self {
         let Settings { url, commitment, signer, format } = settings;
-        Self { client: EscrowClient::new(url, commitment), format, signer, executed: OnceLock::new() }
+        Self {
+            client: EscrowClient::new(url, commitment),
+            format,
+            signer,
+            keypair: OnceLock::new(),
+            executed: OnceLock::new(),
+        }
     }
 
     /// For the demo, whose people have their keypairs in memory.
     #[cfg(feature = "localnet")]
     pub fn in_memory(client: EscrowClient, keypair: Keypair) -> Self {
-        Self { client, format: Format::Silent, signer: SignerSource::Memory(keypair), executed: OnceLock::new() }
+        let signer = SignerSource::Memory(keypair);
+        Self { client, format: Format::Silent, signer, keypair: OnceLock::new(), executed: OnceLock::new() }
     }
 
     /// Tells something that is not the result.
@@ -58,25 +93,27 @@ impl Context {
     }
 
     /// The keypair that signs and pays. Read only by the commands that need one.
-    pub fn keypair(&self) -> Result<Keypair> {
-        Ok(self.signer.keypair("--keypair", self.format)?)
+    pub fn keypair(&self) -> Result<&Keypair> {
+        if let Some(keypair) = self.keypair.get() {
+            return Ok(keypair);
+        }
+        let keypair = self.signer.keypair("--keypair", self.format)?;
+        Ok(self.keypair.get_or_init(|| keypair))
     }
 
-    /// The keypair, which must be the one of `address`.
-    pub fn keypair_of(&self, address: &Pubkey, role: &'static str) -> Result<Keypair> {
-        let keypair = self.keypair()?;
-        if keypair.pubkey() != *address {
-            return Err(CliError::WrongKeypair { address: *address, role, keypair: keypair.pubkey() });
-        }
-        Ok(keypair)
+    /// The address of the keypair.
+    pub fn address(&self) -> Result<Pubkey> {
+        Ok(self.keypair()?.pubkey())
     }
 
     /// Sends a transaction signed and paid by `keypair`.
     pub async fn send(&self, instructions: &[Instruction], keypair: &Keypair) -> Result<Confirmed> {
-        let prepared = self.client.prepare(instructions, &keypair.pubkey(), &[keypair]).await?;
-        let commitment = self.client.commitment().commitment;
-        self.note(format_args!("sending transaction {}, waiting until it is {commitment}", prepared.signature()));
-        let confirmed = self.client.submit(&prepared).await?;
+        let unsigned = self.client.prepare(instructions, &keypair.pubkey()).await?;
+        let signed = unsigned.sign(&[keypair]).and_then(Unsigned::complete).map_err(escrow_client::Error::from)?;
+        let submitted = self.client.submit(signed).await?;
+        let (signature, commitment) = (submitted.signature(), self.client.commitment().commitment);
+        self.note(format_args!("Sending transaction {signature}, waiting until it is {commitment}"));
+        let confirmed = self.client.confirm(&submitted).await?;
         // Of several, the first stays: it is the one that must not be repeated.
         let _ = self.executed.set(confirmed.signature);
         Ok(confirmed)
@@ -90,26 +127,10 @@ impl Context {
         }
     }
 
-    /// The escrow at `address`, what it holds and the chain's present time.
+    /// The escrow at `address`, how amounts of it are written, and the chain's present time.
     pub async fn situation(&self, address: &Pubkey) -> Result<Situation> {
         let escrow = self.client.escrow(address).await?;
-        let asset = self.asset_of(&escrow).await?;
-        Ok(Situation { escrow, asset, now: self.client.now().await? })
-    }
-
-    /// What an escrow holds, with the digits that people write.
-    pub async fn asset_of(&self, escrow: &EscrowAccount) -> Result<Asset> {
-        self.asset((!escrow.state.is_sol()).then_some(&escrow.state.mint)).await
-    }
-
-    /// SOL, or the token with this mint.
-    pub async fn asset(&self, mint: Option<&Pubkey>) -> Result<Asset> {
-        Ok(match mint {
-            None => Asset { decimals: SOL_DECIMALS, mint: None },
-            Some(mint) => {
-                let mint: Mint = self.client.mint(mint).await?;
-                Asset { decimals: mint.decimals, mint: Some(mint) }
-            }
-        })
+        let denomination = self.client.denomination(escrow.asset()).await;
+        Ok(Situation { escrow, denomination, now: self.client.now().await? })
     }
 }

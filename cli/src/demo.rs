@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Args, Parser};
-use escrow_client::EscrowClient;
+use escrow_client::{EscrowClient, view, words::Denomination};
 use escrow_frame::{Format, Report, print};
 use escrow_localnet::{Config, Localnet, MintConfig, TestMint};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,7 +22,6 @@ use crate::{
     context::Context,
     error::{CliError, Result},
     on_chain::{OnChain, execute},
-    view::{Amount, Asset},
 };
 
 mod stories;
@@ -82,8 +81,8 @@ struct Step {
 #[derive(Debug, Serialize)]
 struct Balance {
     who: &'static str,
-    before: Amount,
-    after: Amount,
+    before: view::Amount,
+    after: view::Amount,
     /// How much more or less of it, with its sign.
     change: String,
 }
@@ -101,7 +100,7 @@ impl Display for Story {
         }
         writeln!(f, "{:<14} {:>28} {:>28} {:>20}", "", "before", "after", "change")?;
         for Balance { who, before, after, change } in &self.balances {
-            let (before, after) = (before.to_string(), after.to_string());
+            let (before, after) = (&before.text, &after.text);
             writeln!(f, "{who:<14} {before:>28} {after:>28} {change:>20}  as agreed")?;
         }
         writeln!(f)
@@ -121,7 +120,7 @@ enum Assets {
 /// Where a story is played: new people on the validator of the demo.
 struct Stage<'a> {
     net: &'a Localnet,
-    asset: Asset,
+    denomination: Denomination,
     mint: Option<&'a TestMint>,
     /// May freeze accounts of a freezable token.
     issuer: &'a Keypair,
@@ -176,15 +175,15 @@ fn progress() -> ProgressBar {
 impl<'a> Stage<'a> {
     async fn new(net: &'a Localnet, mint: Option<&'a TestMint>, issuer: &'a Keypair) -> Result<Self> {
         let client = EscrowClient::from_rpc(net.rpc());
-        let asset = match mint {
-            None => Asset { decimals: escrow_client::amount::SOL_DECIMALS, mint: None },
-            Some(mint) => Asset { decimals: mint.decimals, mint: Some(client.mint(&mint.address).await?) },
+        let denomination = match mint {
+            None => Denomination::SOL,
+            Some(mint) => client.mint(&mint.address).await?.denomination(),
         };
         let mut people = BTreeMap::new();
         for name in PEOPLE {
             people.insert(name, net.new_funded_keypair(LAMPORTS).await?);
         }
-        let stage = Self { net, asset, mint, issuer, people, signatures: BTreeMap::new(), steps: Vec::new() };
+        let stage = Self { net, denomination, mint, issuer, people, signatures: BTreeMap::new(), steps: Vec::new() };
         if let Some(mint) = mint {
             for name in ["buyer", "seller"] {
                 net.mint_to(mint, &stage.address(name), TOKENS).await?;
@@ -214,7 +213,7 @@ impl<'a> Stage<'a> {
                 )));
             }
             if change != 0 || gained != 0 {
-                let (before, after) = (self.asset.amount(before), self.asset.amount(after));
+                let (before, after) = (self.denomination.amount(before).into(), self.denomination.amount(after).into());
                 balances.push(Balance { who: name, before, after, change: self.signed(change) });
             }
         }
@@ -302,13 +301,12 @@ impl<'a> Stage<'a> {
     fn signed(&self, change: i128) -> String {
         let units = u64::try_from(change.unsigned_abs()).unwrap_or(u64::MAX);
         let sign = if change < 0 { "−" } else { "+" };
-        let text = escrow_client::amount::format_amount(units, self.asset.decimals);
-        format!("{sign}{text}")
+        format!("{sign}{}", self.denomination.amount(units).digits())
     }
 
     /// Units of the asset, from text in its unit.
     fn units(&self, text: &str) -> Result<i64> {
-        let units = self.asset.parse(text)?;
+        let units = self.denomination.parse(text)?;
         i64::try_from(units).map_err(|_| CliError::Demo(format!("{text} is too much for a story")))
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(feature = "localnet")]
 use std::path::PathBuf;
 
-use escrow_client::{EscrowError, amount::AmountError};
+use escrow_client::{EscrowError, EscrowInstruction, amount::AmountError, terms::TermsError, words::refusal::Refusal};
 use escrow_frame::{Diagnostic, Kind, Retry};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -22,28 +22,35 @@ pub enum CliError {
     #[error(transparent)]
     Client(Box<escrow_client::Error>),
     /// A rule of the program refuses it. Nothing was sent.
-    #[error("{error}{}", if detail.is_empty() { String::new() } else { format!(" {detail}") })]
-    Rule {
-        /// Which.
-        error: EscrowError,
-        /// The numbers that it is about.
-        detail: String,
+    #[error("{refusal}{}", first(refusal, escrow))]
+    Refused {
+        /// Which, and the numbers that it is about.
+        refusal: Refusal,
+        /// The escrow.
+        escrow: Pubkey,
     },
+    /// A rule of the program refuses the terms. Nothing was sent.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// What was read from the chain, or is built, breaks a rule of the program.
+    #[error(transparent)]
+    Rule(#[from] EscrowError),
     /// An amount cannot be read.
     #[error(transparent)]
     Amount(#[from] AmountError),
     /// Somebody else would have to sign.
     #[error(
-        "Only the {} ({address}) can do this, and your key is {keypair}. Choose the right key with --keypair",
-        role.trim_start_matches("the ")
+        "Only {role} ({address}) can do this, and your key is {is} ({keypair}). Choose the right key with --keypair"
     )]
     WrongKeypair {
         /// Who has to sign.
         address: Pubkey,
         /// What that is in the escrow.
-        role: &'static str,
+        role: String,
         /// Who would sign.
         keypair: Pubkey,
+        /// What that is in the escrow.
+        is: String,
     },
     /// There are several milestones and none was named.
     #[error("this escrow has {0} milestones: name one with --milestone, 1 to {0}")]
@@ -125,10 +132,10 @@ impl From<escrow_localnet::Error> for CliError {
     }
 }
 
-impl From<EscrowError> for CliError {
-    fn from(error: EscrowError) -> Self {
-        Self::Rule { error, detail: String::new() }
-    }
+/// The command for what has to happen first.
+fn first(refusal: &Refusal, escrow: &Pubkey) -> String {
+    let command = |instruction: &EscrowInstruction| format!(" Run first: escrow {} {escrow}", instruction.name());
+    refusal.first.as_ref().map_or_else(String::new, command)
 }
 
 impl Diagnostic for CliError {
@@ -136,7 +143,7 @@ impl Diagnostic for CliError {
         match self {
             Self::Frame(error) => error.kind(),
             Self::Client(error) => client_kind(error),
-            Self::Rule { .. } => Kind::Refused,
+            Self::Refused { .. } | Self::Terms(_) | Self::Rule(_) => Kind::Refused,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)
@@ -174,7 +181,8 @@ impl Diagnostic for CliError {
     fn program_error(&self) -> Option<(u32, &'static str)> {
         let error = match self {
             Self::Client(error) => error.escrow_error()?,
-            Self::Rule { error, .. } => *error,
+            Self::Refused { refusal, .. } => refusal.error,
+            Self::Terms(TermsError::Rule(error)) | Self::Rule(error) => *error,
             Self::Executed { source, .. } => return source.program_error(),
             _ => return None,
         };
@@ -221,8 +229,10 @@ const fn client_kind(error: &escrow_client::Error) -> Kind {
         Error::Failed { .. } => Kind::Failed,
         Error::Expired { .. } => Kind::Expired,
         Error::Unknown { .. } => Kind::Unknown,
-        Error::Signer(_) => Kind::Keypair,
+        Error::Transaction(_) => Kind::Usage,
         Error::Rpc { .. } | Error::Answer { .. } => Kind::Network,
+        // Whatever comes later has its own row here first.
+        _ => Kind::Internal,
     }
 }
 

@@ -11,9 +11,9 @@ mod context;
 #[cfg(feature = "localnet")]
 mod demo;
 mod error;
+mod layout;
 mod on_chain;
 mod parse;
-mod view;
 
 use std::process::ExitCode;
 

@@ -1,9 +1,17 @@
 //! Arguments as people write them.
 
-use std::{any::TypeId, path::Path};
+use std::{
+    any::TypeId,
+    fmt::{self, Display, Formatter},
+    path::Path,
+};
 
 use clap::Arg;
-use escrow_client::escrow::state::RISKS;
+use escrow_client::{
+    amount::{format_amount, parse_amount},
+    escrow::state::RISKS,
+    words::time::duration,
+};
 use escrow_frame::signer::secret_itself;
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
@@ -67,15 +75,23 @@ fn not_negative(text: &str) -> std::result::Result<(), String> {
     }
 }
 
-/// A window in seconds.
-type Window = u32;
+/// A window, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window(pub u32);
 
-/// Reads a window in seconds, as in `3d`.
+/// As it is read.
+impl Display for Window {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&duration(u64::from(self.0)))
+    }
+}
+
+/// Reads a window, as in `3d`.
 pub fn window(text: &str) -> std::result::Result<Window, String> {
     not_negative(text)?;
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}: write a duration, as in 3d or 12h"))?;
-    u32::try_from(duration.as_secs()).map_err(|_| "too long".to_owned())
+    u32::try_from(duration.as_secs()).map(Window).map_err(|_| "too long".to_owned())
 }
 
 /// Reads an address.
@@ -92,12 +108,24 @@ pub fn address(text: &str) -> std::result::Result<Pubkey, String> {
     })
 }
 
-/// Reads percent, as in `2.5` or `2.5%`, as basis points.
-pub fn percent(text: &str) -> std::result::Result<u16, String> {
+/// A share, in basis points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(pub u16);
+
+/// As it is read.
+impl Display for Percent {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_amount(u64::from(self.0), 2))
+    }
+}
+
+/// Reads percent, as in `2.5` or `2.5%`.
+pub fn percent(text: &str) -> std::result::Result<Percent, String> {
     let digits = text.strip_suffix('%').unwrap_or(text);
-    let bps = escrow_client::amount::parse_amount(digits, 2)
-        .map_err(|_| "write percent with at most two decimals, as in 2.5 or 2.5%".to_owned())?;
-    u16::try_from(bps).ok().filter(|bps| *bps <= 10_000).ok_or_else(|| "at most 100 %".to_owned())
+    let bps =
+        parse_amount(digits, 2).map_err(|_| "write percent with at most two decimals, as in 2.5 or 2.5%".to_owned())?;
+    let bps = u16::try_from(bps).ok().filter(|bps| *bps <= 10_000);
+    bps.map(Percent).ok_or_else(|| "at most 100 %".to_owned())
 }
 
 /// Reads 32 bytes in hexadecimal.
@@ -198,7 +226,8 @@ mod tests {
     #[test]
     fn percent_is_exact() {
         for (text, bps) in [("2.5", 250), ("2.5%", 250), ("0.01%", 1), ("0", 0), ("100", 10_000), ("33.33", 3_333)] {
-            assert_eq!(percent(text), Ok(bps), "{text}");
+            assert_eq!(percent(text), Ok(Percent(bps)), "{text}");
+            assert_eq!(percent(&Percent(bps).to_string()), Ok(Percent(bps)));
         }
         for text in ["100.01", "0.001", "-1", "", "%", "1e1"] {
             assert!(percent(text).is_err(), "{text}");
@@ -207,7 +236,11 @@ mod tests {
 
     #[test]
     fn windows_fit_the_terms() {
-        assert_eq!(window("3d"), Ok(3 * 24 * 60 * 60));
+        assert_eq!(window("3d"), Ok(Window(3 * 24 * 60 * 60)));
+        for seconds in [0, 1, 90_061, 7 * 86_400] {
+            let shown = Window(seconds).to_string();
+            assert!(window(&shown).is_ok_and(|read| read.0 <= seconds), "{shown}");
+        }
         assert!(window("200years").is_err());
         assert!(window("3").is_err());
     }

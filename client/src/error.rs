@@ -16,6 +16,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why reading or sending failed.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Nothing is at this address.
     #[error(
@@ -75,11 +76,11 @@ pub enum Error {
         /// What went wrong while waiting.
         source: Box<ClientError>,
     },
-    /// The transaction could not be signed.
-    #[error("cannot sign: {0}")]
-    Signer(String),
+    /// The transaction could not be built or signed, or is not the one that was to be signed. Nothing was sent.
+    #[error("{0}")]
+    Transaction(#[from] crate::transaction::PrepareError),
     /// The node did not answer, or not with what was asked for. Nothing was sent.
-    #[error("the RPC node {url} did not answer as expected: {source}")]
+    #[error("the RPC node {url} {}", trouble(source))]
     Rpc {
         /// The node.
         url: String,
@@ -87,13 +88,33 @@ pub enum Error {
         source: Box<ClientError>,
     },
     /// The node's answer cannot be true.
-    #[error("the RPC node {url} answered what cannot be: {reason}")]
+    #[error("the RPC node {url} gave an impossible answer: {reason}")]
     Answer {
         /// The node.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// What went wrong between here and a node.
+fn trouble(error: &ClientError) -> String {
+    let ClientErrorKind::Reqwest(failed) = error.kind() else {
+        return format!("did not answer as expected: {error}");
+    };
+    // The innermost reason says it best: "connection refused".
+    let mut reason: &dyn std::error::Error = failed;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    if failed.is_timeout() {
+        return "did not answer in time".to_owned();
+    }
+    match failed.status() {
+        Some(status) => format!("answered {status}"),
+        None if failed.is_connect() => format!("could not be reached: {reason}"),
+        None => format!("broke off its answer: {reason}"),
+    }
 }
 
 /// `error` without the URL that it was asked at: providers put keys into those.
@@ -126,15 +147,17 @@ pub struct Failure {
     pub program: Option<Pubkey>,
     /// The log, where there is one.
     pub logs: Vec<String>,
+    /// The transaction's accounts, in its order.
+    pub accounts: Vec<Pubkey>,
 }
 
 impl Failure {
-    pub(crate) fn new(error: TransactionError, logs: Vec<String>) -> Self {
+    pub(crate) fn new(error: TransactionError, logs: Vec<String>, accounts: &[Pubkey]) -> Self {
         let program = logs.iter().find_map(|line| {
             let (program, _) = line.strip_prefix("Program ")?.split_once(" failed")?;
             program.parse().ok()
         });
-        Self { error, program, logs }
+        Self { error, program, logs, accounts: accounts.to_vec() }
     }
 
     /// The number of the failed instruction in the transaction, and its custom error code.
@@ -205,7 +228,10 @@ impl std::fmt::Display for Failure {
                 f.write_str("the account that pays the fee does not hold enough SOL")
             }
             (TransactionError::InstructionError(_, InstructionError::Custom(DUPLICATE_ACCOUNT)), Some(escrow::ID)) => {
-                f.write_str("the same account was passed in two places that must differ")
+                f.write_str(
+                    "the same account was passed in two places that must differ, perhaps a wallet where a token account \
+                     is needed",
+                )
             }
             // An account that does not exist has no data.
             (
@@ -215,11 +241,15 @@ impl std::fmt::Display for Failure {
                 ),
                 Some(escrow::ID),
             ) => f.write_str("there is no escrow at this address, or not any more"),
-            (TransactionError::InsufficientFundsForRent { account_index }, _) => write!(
-                f,
-                "too little SOL would remain in an account of the transaction (number {account_index}): an account \
-                 holds nothing or at least what its rent exemption takes, 0.00089088 SOL for a wallet"
-            ),
+            (TransactionError::InsufficientFundsForRent { account_index }, _) => {
+                let account = self.accounts.get(usize::from(*account_index));
+                let account = account.map_or_else(|| format!("account {account_index}"), Pubkey::to_string);
+                write!(
+                    f,
+                    "{account} would hold less SOL than an account must have, which is 0.00089088 SOL for a wallet: send \
+                     it that much first"
+                )
+            }
             (error, Some(program)) => write!(f, "{error} (program {program})"),
             (error, None) => write!(f, "{error}"),
         }

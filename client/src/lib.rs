@@ -1,16 +1,26 @@
 //! Escrows on Solana for dApp back ends: build their terms, find their addresses, create, fund and settle them, and
 //! read them back.
 //!
-//! Its rooms, in the order in which they use each other:
+//! Its rooms; each uses only those above it:
 //!
-//! - [`deal`]: what the parties agree on and what happens to it, pure. [`terms`], [`address`]es, [`instruction`]s, an escrow
-//!   [`account`] decoded and checked, what may happen next ([`explain`]), the program's [`event`]s, [`amount`]s;
+//! - [`deal`]: what the parties agree on and what happens to it, pure. [`terms`], [`address`]es, an escrow [`account`]
+//!   decoded and checked, an [`action`](deal::action) on it with its preview, [`recipe`]s of several, what may happen next
+//!   ([`explain`]), its [`history`], the program's [`event`]s, [`amount`]s, [`warning`]s;
+//! - [`words`]: how all that is told to people; `view`: and to other programs, as JSON (feature `serde`; its JSON Schema:
+//!   feature `schema`);
+//! - [`transaction`]: unsigned, signed and kept, submitted;
 //! - [`chain`]: reading from a node, one escrow or a list ([`read`]), and everything that ever happened to one, also after
-//!   it is closed ([`history`]);
-//! - [`send`]: sending, exactly once.
+//!   it is closed;
+//! - [`send`], which hands them to a node and tells what became of them.
+//!
+//! The way through them: [`TermsBuilder`] makes terms; [`EscrowAccount::agreed`] is the escrow that they would be, and
+//! [`EscrowClient::escrow`] one that is there. [`Action::new`] is one step on it, [`Action::preview`] what that would do, and
+//! [`words::sentence::Teller`] says it. [`Action::instruction`] goes into [`EscrowClient::prepare`], whose
+//! [`Unsigned`] transaction is signed here or by a wallet elsewhere, kept ([`Signed::encode`]), submitted and confirmed.
 //!
 //! The rules themselves are the program's own types and functions, in [`escrow`]: nothing is written twice.
 
+#![deny(missing_docs, clippy::missing_errors_doc)]
 #![cfg_attr(
     not(test),
     deny(
@@ -27,14 +37,22 @@ pub mod chain;
 pub mod deal;
 pub mod error;
 pub mod send;
+pub mod transaction;
+#[cfg(feature = "serde")]
+pub mod view;
+pub mod words;
 
 pub use {
-    chain::{history, read},
+    chain::read,
     deal::{
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, event, explain, instruction, terms,
+        address, amount, code, event, explain, history, instruction, recipe,
+        recipe::Recipe,
+        terms,
+        terms::TermsBuilder,
+        warning,
     },
     error::{Error, Result},
     escrow,
@@ -43,5 +61,6 @@ pub use {
         state::{Milestone, MilestoneStatus, MilestoneTerms, Party, Proposal, Recipient, Terms},
     },
     read::{EscrowClient, Filter, Mint},
-    send::{Confirmed, Prepared},
+    send::Confirmed,
+    transaction::{Signed, Submitted, Unsigned},
 };

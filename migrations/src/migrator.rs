@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use escrow_client::{EscrowClient, send::Confirmed, send::Prepared};
+use escrow_client::{Confirmed, EscrowClient, Signed, Submitted, Unsigned};
 use solana_account::Account;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::Instruction;
@@ -240,9 +240,10 @@ impl Migrator {
         let payer = signers.first().map(|payer| payer.pubkey()).unwrap_or_default();
         let mut signature = Signature::default();
         for _ in 0..ATTEMPTS {
-            let prepared = self.client.prepare(&instructions, &payer, signers).await?;
-            signature = prepared.signature();
-            match self.submit(&prepared).await {
+            let unsigned = self.client.prepare(&instructions, &payer).await?;
+            let signed = unsigned.sign(signers).and_then(Unsigned::complete).map_err(escrow_client::Error::from)?;
+            signature = signed.signature();
+            match self.submit(signed).await {
                 Err(escrow_client::Error::Expired { .. }) => {}
                 Ok(confirmed) => {
                     self.seen.fetch_max(confirmed.slot, Ordering::Relaxed);
@@ -255,16 +256,20 @@ impl Migrator {
     }
 
     /// Submits, and submits the same again while nobody can tell what became of it.
-    async fn submit(&self, prepared: &Prepared) -> escrow_client::Result<Confirmed> {
+    async fn submit(&self, signed: Signed) -> escrow_client::Result<Confirmed> {
         let mut wait = RESUBMIT_AFTER;
+        let submitted = match self.client.submit(signed.clone()).await {
+            Err(escrow_client::Error::Unknown { .. }) => Submitted::perhaps(signed),
+            submitted => submitted?,
+        };
         for _ in 0..RESUBMISSIONS {
-            match self.client.submit(prepared).await {
+            match self.client.confirm(&submitted).await {
                 Err(escrow_client::Error::Unknown { .. }) => tokio::time::sleep(wait).await,
                 other => return other,
             }
             wait *= 2;
         }
-        self.client.submit(prepared).await
+        self.client.confirm(&submitted).await
     }
 
     /// These accounts, all of the same moment, and not of one before the last transaction that was seen.

@@ -1,4 +1,4 @@
-//! The tables in `docs/protocol.md` that follow from the code.
+//! The documents that follow from the code: tables in `docs/protocol.md`, and `docs/schema/`.
 
 use std::{fs, mem::offset_of, path::PathBuf};
 
@@ -22,6 +22,13 @@ pub fn protocol() -> std::io::Result<(String, String)> {
     let written = replace(&written, "layout", &layout());
     let written = replace(&written, "errors", &errors());
     Ok((committed, written))
+}
+
+/// The JSON Schemas of the client's views: each document's name, and its text.
+pub fn schemas() -> Vec<(String, String)> {
+    let text = |schema| format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
+    let schemas = escrow_client::view::schemas().into_iter();
+    schemas.map(|(name, schema)| (format!("schema/{name}.json"), text(schema))).collect()
 }
 
 /// Puts `rows` between `<!-- name -->` and the next `<!-- end -->`.

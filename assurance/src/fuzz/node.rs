@@ -209,7 +209,7 @@ fn take(input: &[u8]) -> Result<String> {
             Err(_) => "unasked".to_owned(),
         };
         let history = client.history(&address).await;
-        let actions = history.as_ref().map_or(0, |entries| entries.len().min(3));
+        let actions = history.as_ref().map_or(0, |history| history.steps.len().min(3));
         [
             outcome(&escrow),
             surplus,

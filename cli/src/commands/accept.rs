@@ -1,12 +1,11 @@
 //! `escrow accept`
 
 use clap::Args;
-use escrow_client::{Proposal, instruction};
-use solana_signer::Signer;
+use escrow_client::{EscrowError, EscrowInstruction, Party, Proposal, Recipe, recipe::RefusedAction, words::name};
 
-use super::{Done, MilestoneArgs};
+use super::{Done, MilestoneArgs, perform};
 use crate::{
-    context::{Context, Situation},
+    context::Context,
     error::{CliError, Result},
 };
 
@@ -16,37 +15,35 @@ pub struct AcceptArgs {
     #[command(flatten)]
     milestone: MilestoneArgs,
 
-    /// Accept only if this much is the seller's, in SOL or in the token's unit. Without it: whatever is proposed when
-    /// this command reads the escrow, and nothing that replaces it later
+    /// Accept only if the proposal gives the seller exactly this much, in SOL or in the token's unit. Without it:
+    /// whatever is proposed when this command reads the escrow, and nothing that replaces it later
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     seller_amount: Option<String>,
 }
 
 pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
-    let address = args.milestone.escrow;
-    let situation = context.situation(&address).await?;
-    let Situation { escrow, asset, now } = &situation;
-    let keypair = context.keypair()?;
-    let party = escrow.state.party(&keypair.pubkey()).map_err(situation.refused(None))?;
-    let proposal = escrow.state.slot(party.other()).proposal()?;
-    let Some(index) = proposal.milestone() else {
-        return Err(CliError::Usage(format!("the other party of escrow {address} has no open proposal")));
-    };
-    if args.milestone.milestone.is_some_and(|number| number != index.saturating_add(1)) {
-        let about = index.saturating_add(1);
-        return Err(CliError::Usage(format!("the open proposal is about milestone {about}")));
+    let situation = context.situation(&args.milestone.escrow).await?;
+    let state = &situation.escrow.state;
+    let acceptor = context.address()?;
+    // Somebody who is neither is told so by the rule.
+    let other = state.party(&acceptor).map_or(Party::Seller, Party::other);
+    let proposal = state.slot(other).proposal()?;
+    if let (Some(number), Some(index)) = (args.milestone.milestone, proposal.milestone())
+        && number != name::number(index)
+    {
+        return Err(CliError::Usage(format!("the open proposal is about milestone {}", name::number(index))));
     }
-    if let Some(wanted) = args.seller_amount {
-        let wanted = asset.parse(&wanted)?;
+    if let (Some(wanted), Some(_)) = (args.seller_amount, proposal.milestone()) {
+        let wanted = situation.denomination.parse(&wanted)?;
         if !matches!(proposal, Proposal::Split { to_seller, .. } if to_seller == wanted) {
-            let proposed = asset.proposal(&proposal, *now);
-            return Err(CliError::Usage(format!("what is proposed is to {proposed}: not accepted")));
+            let proposed = situation.teller().proposal(&proposal);
+            return Err(CliError::Usage(format!("what is proposed is {proposed}: not accepted")));
         }
     }
-    // What the program would refuse, before anything is sent.
-    let mut milestone = *escrow.milestone(index)?;
-    ({ escrow.state }).accept(party, proposal, &mut milestone, *now).map_err(situation.refused(Some(index)))?;
-    let confirmed = context.send(&[instruction::accept(address, keypair.pubkey(), proposal)], &keypair).await?;
-    let done = format!("accepted on escrow {address}: to {}", asset.proposal(&proposal, *now));
-    Done::new(context, done, confirmed, &address).await
+    let accept = situation.action(EscrowInstruction::Accept { proposal }).by(acceptor);
+    if proposal == Proposal::Withdrawn && state.party(&acceptor).is_ok() {
+        let (before, error) = (situation.escrow.clone(), EscrowError::ProposalMissing);
+        return Err(situation.refused(&RefusedAction { action: accept, before, error }));
+    }
+    perform(context, &situation, &Recipe::only(accept)).await
 }

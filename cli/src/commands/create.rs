@@ -7,18 +7,21 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use escrow_client::{
-    MilestoneTerms, Terms, address, instruction,
-    terms::{self, Asset as TermsAsset},
+    EscrowAccount, MilestoneTerms, Recipe, Terms, TermsBuilder,
+    terms::{Fee, defaults},
+    view,
+    warning::warnings,
+    words::{Denomination, warning::told},
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 
+use super::perform;
 use crate::{
-    context::Context,
+    context::{Context, Situation},
     error::{CliError, Result},
-    parse::{self, Moment},
-    view::{Asset, EscrowView},
+    layout::EscrowLayout,
+    parse::{self, Moment, Percent, Window},
 };
 
 /// Arguments of `create`.
@@ -55,8 +58,8 @@ pub struct CreateArgs {
     deliver_by: Option<Moment>,
 
     /// How long the buyer may review a delivery and dispute it
-    #[arg(long, value_parser = parse::window, default_value = "3d")]
-    review: u32,
+    #[arg(long, value_parser = parse::window, default_value_t = Window(defaults::REVIEW_WINDOW))]
+    review: Window,
 
     /// A milestone: amount, deliver-by and optionally its own review window. Repeat for up to 8
     #[arg(long, value_name = "AMOUNT,DELIVER_BY[,REVIEW]")]
@@ -71,33 +74,33 @@ pub struct CreateArgs {
     #[arg(long, value_name = "RISK", value_parser = parse::risk)]
     accept_risk: Vec<u16>,
 
-    /// Until when the escrow must be funded
-    #[arg(long, value_parser = parse::moment, default_value = "1d")]
-    fund_by: Moment,
+    /// Deadline for the buyer to pay in [default: 1d, or the first delivery deadline, if that is sooner]
+    #[arg(long, value_parser = parse::moment)]
+    fund_by: Option<Moment>,
 
     /// How long after funding the buyer may cancel; nothing can be delivered before it ends
-    #[arg(long, value_parser = parse::window, default_value = "0s")]
-    cooling_off: u32,
+    #[arg(long, value_parser = parse::window, default_value_t = Window(defaults::COOLING_OFF))]
+    cooling_off: Window,
 
     /// How long a dispute may stay open
-    #[arg(long, value_parser = parse::window, default_value = "7d")]
-    ruling_window: u32,
+    #[arg(long, value_parser = parse::window, default_value_t = Window(defaults::RULING_WINDOW))]
+    ruling_window: Window,
 
     /// The seller's share if nothing is delivered in time, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value = "0")]
-    undelivered: u16,
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNDELIVERED_BPS))]
+    undelivered: Percent,
 
     /// The seller's share if the buyer does not answer a delivery in time, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value = "100")]
-    unanswered: u16,
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNANSWERED_BPS))]
+    unanswered: Percent,
 
     /// The seller's share if nobody rules on a dispute in time, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value = "50")]
-    unruled: u16,
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNRULED_BPS))]
+    unruled: Percent,
 
     /// A fee on what is released, in percent, at most 10
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "fee_recipient")]
-    fee: Option<u16>,
+    fee: Option<Percent>,
 
     /// Who is paid the fee
     #[arg(value_parser = parse::address, long, value_name = "ADDRESS", requires = "fee")]
@@ -105,7 +108,7 @@ pub struct CreateArgs {
 
     /// The arbiter's fee on what a ruling decides, in percent, at most 10
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "arbiter")]
-    arbiter_fee: Option<u16>,
+    arbiter_fee: Option<Percent>,
 
     /// sha256 of a 32-byte secret: who knows it may claim the milestone for the seller
     #[arg(long, value_name = "HEX", value_parser = parse::hash)]
@@ -122,93 +125,85 @@ pub struct CreateArgs {
 
 /// A new escrow.
 #[derive(Debug, Serialize)]
-pub struct Created {
-    /// The escrow's address.
-    address: String,
-    /// Whether it was funded, too.
-    funded: bool,
-    /// The transaction.
-    signature: String,
-    /// How it stands.
-    escrow: EscrowView,
-}
+#[serde(transparent)]
+pub struct Created(view::Created);
 
 impl Display for Created {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let what = if self.funded { "created and funded" } else { "created, not funded yet" };
-        writeln!(f, "escrow {} {what}", self.address)?;
-        writeln!(f, "transaction {}\n", self.signature)?;
-        write!(f, "{}", self.escrow)
+        let view::Created { address, funded, signature, warnings, escrow, .. } = &self.0;
+        let what = if *funded { "created and funded" } else { "created, not funded yet" };
+        writeln!(f, "escrow {address} {what}\ntransaction {signature}\n")?;
+        write!(f, "{}", EscrowLayout(escrow))?;
+        if !warnings.is_empty() {
+            writeln!(f, "\n  what could go against one of you")?;
+        }
+        for warning in warnings {
+            writeln!(f, "    {warning}")?;
+        }
+        Ok(())
     }
 }
 
 pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
-    let keypair = context.keypair()?;
+    let creator = context.address()?;
     let fund = args.fund;
-    let terms = build_terms(context, keypair.pubkey(), args).await?;
-    // What the program would refuse, before anything is sent.
     let now = context.client.now().await?;
-    terms.validate(now)?;
-    let address = address::escrow_address(&terms)?;
-    let mut instructions = vec![instruction::create(keypair.pubkey(), &terms)?];
-    if fund {
-        if terms.buyer != keypair.pubkey() {
-            return Err(CliError::WrongKeypair { address: terms.buyer, role: "the buyer", keypair: keypair.pubkey() });
-        }
-        instructions.push(instruction::fund(&terms)?);
-    }
-    let confirmed = context.send(&instructions, &keypair).await?;
-    let escrow = context.client.escrow(&address).await?;
-    let asset = context.asset_of(&escrow).await?;
+    let denomination = match &args.mint {
+        None => Denomination::SOL,
+        Some(mint) => context.client.mint(mint).await?.denomination(),
+    };
+    let terms = agree(args, creator, &denomination, now)?;
+    let situation = Situation { escrow: EscrowAccount::agreed(&terms, creator)?, denomination, now };
+    let done = perform(context, &situation, &Recipe::create(&terms, creator, fund)?).await?;
     if !fund {
-        context.note(format_args!("next, the buyer: escrow fund {address}"));
+        context.note(format_args!("Next, the buyer runs: escrow fund {}", situation.escrow.address));
     }
-    Ok(Created {
-        address: address.to_string(),
+    let escrow = context.situation(&situation.escrow.address).await?.view()?;
+    Ok(Created(view::Created {
+        version: view::VERSION,
+        address: escrow.address.clone(),
         funded: fund,
-        signature: confirmed.signature.to_string(),
-        escrow: EscrowView::new(&escrow, &asset, now)?,
-    })
+        signature: done.0.signature,
+        warnings: warnings(&terms, now).iter().map(told).collect(),
+        escrow,
+    }))
 }
 
-async fn build_terms(context: &Context, payer: Pubkey, args: CreateArgs) -> Result<Terms> {
-    let now = context.client.now().await?;
-    let asset = context.asset(args.mint.as_ref()).await?;
-    let held = match asset.mint {
-        None => TermsAsset::Sol,
-        Some(mint) => TermsAsset::Token { mint: mint.address, program: mint.program },
-    };
+/// The terms that the arguments name, with `creator` as the buyer where none is named.
+fn agree(args: CreateArgs, creator: Pubkey, denomination: &Denomination, now: i64) -> Result<Terms> {
     let milestones = match (args.amount, args.deliver_by) {
         (Some(amount), Some(deliver_by)) => vec![MilestoneTerms {
-            amount: asset.parse(&amount)?,
+            amount: denomination.parse(&amount)?,
             deliver_by: deliver_by.at(now),
-            review_window: args.review,
+            review_window: args.review.0,
         }],
-        _ => args.milestone.iter().map(|text| milestone(text, &asset, now, args.review)).collect::<Result<_>>()?,
+        _ => {
+            args.milestone.iter().map(|text| milestone(text, denomination, now, args.review)).collect::<Result<_>>()?
+        }
     };
-    let document_hash = args.document.as_deref().map(parse::file_hash).transpose()?;
-    Ok(Terms {
-        arbiter: args.arbiter.unwrap_or_default(),
-        attester: args.attester.unwrap_or_default(),
-        fee_recipient: args.fee_recipient.unwrap_or_default(),
+    let fee = args.fee.zip(args.fee_recipient).map(|(Percent(bps), recipient)| Fee { recipient, bps });
+    let builder = TermsBuilder {
+        arbiter: args.arbiter,
+        attester: args.attester,
+        fee,
+        arbiter_fee_bps: args.arbiter_fee.map(|fee| fee.0),
         accepted_risks: args.accept_risk.iter().fold(0, |bits, bit| bits | bit),
-        fee_bps: args.fee.unwrap_or(0),
-        arbiter_fee_bps: args.arbiter_fee.unwrap_or(0),
-        fund_by: args.fund_by.at(now),
-        cooling_off: args.cooling_off,
-        ruling_window: args.ruling_window,
-        undelivered_bps: args.undelivered,
-        unanswered_bps: args.unanswered,
-        unruled_bps: args.unruled,
-        hashlock: args.hashlock.unwrap_or_default(),
-        document_hash: document_hash.unwrap_or_default(),
+        fund_by: args.fund_by.map(|moment| moment.at(now)),
+        cooling_off: Some(args.cooling_off.0),
+        ruling_window: Some(args.ruling_window.0),
+        undelivered_bps: Some(args.undelivered.0),
+        unanswered_bps: Some(args.unanswered.0),
+        unruled_bps: Some(args.unruled.0),
+        hashlock: args.hashlock,
+        document_hash: args.document.as_deref().map(parse::file_hash).transpose()?,
         milestones,
-        ..terms::new(args.buyer.unwrap_or(payer), args.seller, held, now)
-    })
+        ..TermsBuilder::new(args.buyer.unwrap_or(creator), args.seller, denomination.asset)
+    };
+    Ok(builder.build(now)?)
 }
 
 /// Reads `AMOUNT,DELIVER_BY[,REVIEW]`.
-fn milestone(text: &str, asset: &Asset, now: i64, review: u32) -> Result<MilestoneTerms> {
+fn milestone(text: &str, denomination: &Denomination, now: i64, review: Window) -> Result<MilestoneTerms> {
     let wrong = |reason: String| {
         CliError::Arguments(format!(
             "--milestone {text}: {reason}. Write AMOUNT,DELIVER_BY or AMOUNT,DELIVER_BY,REVIEW, as in 100,10d,3d"
@@ -218,11 +213,11 @@ fn milestone(text: &str, asset: &Asset, now: i64, review: u32) -> Result<Milesto
     let (amount, deliver_by, window) = match parts.as_slice() {
         [amount, deliver_by] => (amount, deliver_by, review),
         [amount, deliver_by, window] => (amount, deliver_by, parse::window(window).map_err(wrong)?),
-        _ => return Err(wrong("this has not two or three parts".to_owned())),
+        parts => return Err(wrong(format!("{} parts between commas, where there must be two or three", parts.len()))),
     };
     Ok(MilestoneTerms {
-        amount: asset.parse(amount)?,
+        amount: denomination.parse(amount)?,
         deliver_by: parse::moment(deliver_by).map_err(wrong)?.at(now),
-        review_window: window,
+        review_window: window.0,
     })
 }

@@ -3,16 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use escrow_client::instruction;
-use solana_signer::Signer;
+use escrow_client::{EscrowInstruction, Recipe};
 
-use super::{Done, MilestoneArgs};
-use crate::{
-    context::{Context, Situation},
-    error::Result,
-    parse,
-    view::Time,
-};
+use super::{Done, MilestoneArgs, perform};
+use crate::{context::Context, error::Result, parse};
 
 /// Arguments of `deliver`.
 #[derive(Debug, Args)]
@@ -30,20 +24,9 @@ pub struct DeliverArgs {
 }
 
 pub async fn run(context: &Context, args: DeliverArgs) -> Result<Done> {
-    let address = args.milestone.escrow;
-    let situation = context.situation(&address).await?;
-    let Situation { escrow, asset: _, now } = &situation;
-    let (index, milestone) = args.milestone.find(escrow)?;
-    let role = if *escrow.state.deliverer() == escrow.state.seller { "the seller" } else { "the attester" };
-    let keypair = context.keypair_of(escrow.state.deliverer(), role)?;
-    let mut after = *milestone;
-    escrow.state.deliver(&mut after, *now).map_err(situation.refused(Some(index)))?;
-    let evidence = parse::file_or_hash(args.evidence.as_deref(), args.evidence_hash)?;
-    let confirmed = context.send(&[instruction::deliver(address, keypair.pubkey(), index, evidence)], &keypair).await?;
-    let done = format!(
-        "delivered milestone {} of escrow {address}; the buyer may dispute it until {}",
-        index.saturating_add(1),
-        Time::new(after.deadline, *now)
-    );
-    Done::new(context, done, confirmed, &address).await
+    let situation = context.situation(&args.milestone.escrow).await?;
+    let (milestone, _) = args.milestone.find(&situation.escrow)?;
+    let evidence_hash = parse::file_or_hash(args.evidence.as_deref(), args.evidence_hash)?;
+    let deliver = situation.action(EscrowInstruction::Deliver { milestone, evidence_hash });
+    perform(context, &situation, &Recipe::only(deliver)).await
 }

@@ -3,15 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use escrow_client::instruction;
+use escrow_client::{EscrowInstruction, Recipe};
 
-use super::{Done, MilestoneArgs};
-use crate::{
-    context::{Context, Situation},
-    error::Result,
-    parse,
-    view::Time,
-};
+use super::{Done, MilestoneArgs, perform};
+use crate::{context::Context, error::Result, parse};
 
 /// Arguments of `dispute`.
 #[derive(Debug, Args)]
@@ -29,20 +24,9 @@ pub struct DisputeArgs {
 }
 
 pub async fn run(context: &Context, args: DisputeArgs) -> Result<Done> {
-    let address = args.milestone.escrow;
-    let situation = context.situation(&address).await?;
-    let Situation { escrow, asset: _, now } = &situation;
-    let (index, milestone) = args.milestone.find(escrow)?;
-    context.keypair_of(&escrow.state.buyer, "the buyer")?;
-    let mut after = *milestone;
-    escrow.state.dispute(&mut after, *now).map_err(situation.refused(Some(index)))?;
-    let reason = parse::file_or_hash(args.reason.as_deref(), args.reason_hash)?;
-    let keypair = context.keypair()?;
-    let confirmed = context.send(&[instruction::dispute(address, escrow.state.buyer, index, reason)], &keypair).await?;
-    let done = format!(
-        "disputed milestone {} of escrow {address}; it is to be ruled or agreed on until {}",
-        index.saturating_add(1),
-        Time::new(after.deadline, *now)
-    );
-    Done::new(context, done, confirmed, &address).await
+    let situation = context.situation(&args.milestone.escrow).await?;
+    let (milestone, _) = args.milestone.find(&situation.escrow)?;
+    let reason_hash = parse::file_or_hash(args.reason.as_deref(), args.reason_hash)?;
+    let dispute = situation.action(EscrowInstruction::Dispute { milestone, reason_hash });
+    perform(context, &situation, &Recipe::only(dispute)).await
 }

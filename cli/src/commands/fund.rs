@@ -1,12 +1,12 @@
 //! `escrow fund`
 
 use clap::Args;
-use escrow_client::instruction;
+use escrow_client::{EscrowInstruction, Recipe};
 use solana_pubkey::Pubkey;
 
-use super::Done;
+use super::{Done, perform};
 use crate::{
-    context::{Context, Situation},
+    context::Context,
     error::{CliError, Result},
     parse,
 };
@@ -24,16 +24,12 @@ pub struct FundArgs {
 }
 
 pub async fn run(context: &Context, args: FundArgs) -> Result<Done> {
-    let FundArgs { escrow: address, from } = args;
-    let situation = context.situation(&address).await?;
-    let Situation { escrow, asset, now } = &situation;
-    let keypair = context.keypair_of(&escrow.state.buyer, "the buyer")?;
-    if from.is_some() && escrow.state.is_sol() {
+    let FundArgs { escrow, from } = args;
+    let situation = context.situation(&escrow).await?;
+    if from.is_some() && situation.escrow.state.is_sol() {
         return Err(CliError::Usage("SOL is paid by the buyer's own address: leave --from out".to_owned()));
     }
-    // What the program would refuse, before anything is sent.
-    ({ escrow.state }).fund(&escrow.milestones, *now).map_err(situation.refused(None))?;
-    let confirmed = context.send(&[instruction::fund_from(&escrow.terms(), from)?], &keypair).await?;
-    let done = format!("paid {} into escrow {address}", asset.amount(escrow.state.ledger.principal));
-    Done::new(context, done, confirmed, &address).await
+    let fund = situation.action(EscrowInstruction::Fund);
+    let source = from.or(fund.token_account);
+    perform(context, &situation, &Recipe::only(fund.with(source))).await
 }

@@ -1,18 +1,20 @@
 //! `escrow list`
 
-use std::{
-    collections::HashMap,
-    fmt::{self, Display, Formatter},
-};
+use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
-use escrow_client::Filter;
+use escrow_client::{EscrowAccount, Filter, view::Escrow};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use crate::{context::Context, error::Result, parse, view::EscrowView};
+use crate::{
+    context::Context,
+    error::Result,
+    layout::{status, time},
+    parse,
+};
 
-/// Arguments of `list`. Without any: all escrows of the program.
+/// Arguments of `list`. Without any: the escrows in which --keypair has a role; where there is no keypair, all.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Only those with this buyer
@@ -26,44 +28,59 @@ pub struct ListArgs {
     /// Only those with this arbiter
     #[arg(value_parser = parse::address, long, value_name = "ADDRESS")]
     arbiter: Option<Pubkey>,
+
+    /// Only those with this attester
+    #[arg(value_parser = parse::address, long, value_name = "ADDRESS")]
+    attester: Option<Pubkey>,
+
+    /// All escrows of the cluster
+    #[arg(long, conflicts_with_all = ["buyer", "seller", "arbiter", "attester"])]
+    all: bool,
 }
 
 /// The escrows that were found.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub struct Found(Vec<EscrowView>);
+pub struct Found(Vec<Escrow>);
 
 impl Display for Found {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return writeln!(f, "no escrows found");
         }
-        writeln!(f, "{:<44}  {:<8}  {:<10}  principal", "escrow", "status", "milestones")?;
+        let amounts = self.0.iter().map(|escrow| escrow.principal.text.chars().count());
+        let width = amounts.max().unwrap_or(0).max("principal".len());
+        writeln!(f, "{:<44}  {:<8}  {:<7}  {:>width$}  next deadline", "escrow", "status", "settled", "principal")?;
         for escrow in &self.0 {
-            let settled = escrow.milestones.iter().filter(|milestone| milestone.status == "settled").count();
-            let progress = format!("{settled} of {}", escrow.milestones.len());
-            writeln!(f, "{:<44}  {:<8}  {progress:<10}  {}", escrow.address, escrow.status, escrow.principal)?;
+            let settled = escrow.milestones.iter().filter(|milestone| milestone.deadline.is_none()).count();
+            let settled = format!("{settled} of {}", escrow.milestones.len());
+            let deadlines = escrow.milestones.iter().filter_map(|milestone| milestone.deadline.as_ref());
+            let waits_for = match escrow.funded_at {
+                None => Some(&escrow.fund_by),
+                Some(_) => deadlines.min_by_key(|deadline| deadline.unix),
+            };
+            let (address, amount) = (&escrow.address, &escrow.principal.text);
+            let next = waits_for.map_or_else(|| "none".to_owned(), |deadline| time(deadline).to_string());
+            writeln!(f, "{address:<44}  {:<8}  {settled:<7}  {amount:>width$}  {next}", status(escrow.status))?;
         }
         Ok(())
     }
 }
 
 pub async fn run(context: &Context, args: ListArgs) -> Result<Found> {
-    let ListArgs { buyer, seller, arbiter } = args;
-    let escrows = context.client.list(&Filter { buyer, seller, arbiter }).await?;
+    let ListArgs { buyer, seller, arbiter, attester, all } = args;
+    let filter = Filter { buyer, seller, arbiter, attester };
+    let me = if filter == Filter::default() && !all { context.address().ok() } else { None };
+    let escrows = match me {
+        Some(me) => context.client.list_of(&me).await?,
+        None => context.client.list(&filter).await?,
+    };
+    let assets: Vec<_> = escrows.iter().map(EscrowAccount::asset).collect();
+    let denominations = context.client.denominations(&assets).await;
     let now = context.client.now().await?;
-    let mut assets = HashMap::new();
-    let mut found = Vec::new();
-    for escrow in escrows {
-        let asset = match assets.get(&escrow.state.mint) {
-            Some(asset) => *asset,
-            None => {
-                let asset = context.asset_of(&escrow).await?;
-                assets.insert(escrow.state.mint, asset);
-                asset
-            }
-        };
-        found.push(EscrowView::new(&escrow, &asset, now)?);
-    }
-    Ok(Found(found))
+    let views = escrows.iter().filter_map(|escrow| {
+        let denomination = denominations.get(&escrow.asset())?;
+        Some(Escrow::new(escrow, denomination, now))
+    });
+    Ok(Found(views.collect::<std::result::Result<_, _>>()?))
 }

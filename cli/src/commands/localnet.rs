@@ -71,7 +71,7 @@ impl Display for Running {
             "  escrow create --url {rpc_url} --keypair {} --seller {} --amount 1.5 --deliver-by 14d --fund",
             buyer.file, seller.address
         )?;
-        writeln!(f, "  escrow list --url {rpc_url}\n\nCtrl-C stops the validator and forgets everything on it.")
+        writeln!(f, "  escrow list --url {rpc_url} --all\n\nCtrl-C stops the validator and forgets everything on it.")
     }
 }
 

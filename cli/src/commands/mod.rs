@@ -3,15 +3,22 @@
 use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
-use escrow_client::{Confirmed, EscrowAccount, Milestone};
+use escrow_client::{
+    EscrowAccount, Milestone, Recipe,
+    escrow::state::is_named,
+    recipe::{PreviewedAction, Step},
+    view,
+    words::{Denomination, Tense, refusal::roles, sentence::Known},
+};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
+use solana_signer::Signer;
 
 use crate::{
-    context::Context,
+    context::{Context, Situation},
     error::{CliError, Result},
+    layout::MoneyLayout,
     parse,
-    view::EscrowView,
 };
 
 pub mod accept;
@@ -62,44 +69,80 @@ impl MilestoneArgs {
 }
 
 /// What a command that changed an escrow did, and how the escrow stands after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Done {
-    /// What was done.
-    pub done: String,
-    /// The transaction.
-    pub signature: String,
-    /// Where the transaction was executed.
-    pub slot: u64,
-    /// The escrow afterwards; none where it is closed.
-    pub escrow: Option<EscrowView>,
-}
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Done(view::Done);
 
 impl Done {
-    /// Reads the escrow again and describes it.
-    pub async fn new(context: &Context, done: String, confirmed: Confirmed, address: &Pubkey) -> Result<Self> {
-        let escrow = match context.client.find(address).await? {
-            None => None,
-            Some(escrow) => {
-                let asset = context.asset_of(&escrow).await?;
-                Some(EscrowView::new(&escrow, &asset, context.client.now().await?)?)
-            }
-        };
-        Ok(Self { done, signature: confirmed.signature.to_string(), slot: confirmed.slot, escrow })
+    /// The same, with a sentence more.
+    fn and(mut self, sentence: &str) -> Self {
+        self.0.done = format!("{} {sentence}", self.0.done);
+        self
     }
+}
+
+/// Previews a recipe, signs and sends it, and tells what was done.
+pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) -> Result<Done> {
+    let Situation { escrow, now, .. } = situation;
+    let signer = context.keypair()?;
+    let actors = recipe.steps.iter().filter_map(|step| match step {
+        Step::Do(action) => action.actor.filter(is_named),
+        Step::OpenTokenAccount { .. } => None,
+    });
+    for actor in actors {
+        if actor != signer.pubkey() {
+            return Err(CliError::WrongKeypair {
+                address: actor,
+                role: roles(escrow, &actor),
+                keypair: signer.pubkey(),
+                is: roles(escrow, &signer.pubkey()),
+            });
+        }
+    }
+    // What the program would refuse, before anything is sent.
+    let previewed = recipe.preview(escrow, *now).map_err(|refused| situation.refused(&refused))?;
+    let made = match previewed.opened {
+        0 => None,
+        token_accounts => {
+            let rent = context.client.token_account_rent(&escrow.state.mint).await?;
+            Some(view::Made { token_accounts, rent: Denomination::SOL.amount(rent).into() })
+        }
+    };
+    let instructions = previewed.units(&signer.pubkey()).concat();
+    let confirmed = context.send(&instructions, signer).await?;
+    let told = |PreviewedAction { action, before, preview }: &PreviewedAction| {
+        situation.teller().action(action, Known::previewed(action, before, preview)).told(Tense::Past)
+    };
+    let escrow = match context.client.find(&escrow.address).await? {
+        None => None,
+        Some(after) => Some(situation.at(after, context.client.now().await?).view()?),
+    };
+    Ok(Done(view::Done {
+        version: view::VERSION,
+        done: previewed.actions.iter().map(told).collect::<Vec<_>>().join(" "),
+        address: situation.escrow.address.to_string(),
+        signature: confirmed.signature.to_string(),
+        slot: confirmed.slot.to_string(),
+        made,
+        escrow,
+    }))
 }
 
 impl Display for Done {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.done)?;
-        writeln!(f, "transaction {}", self.signature)?;
-        let Some(escrow) = &self.escrow else { return Ok(()) };
-        writeln!(f)?;
-        for milestone in &escrow.milestones {
-            writeln!(f, "{milestone}")?;
+        let view::Done { done, address, signature, made, escrow, .. } = &self.0;
+        writeln!(f, "{done}\nescrow      {address}\ntransaction {signature}")?;
+        if let Some(view::Made { token_accounts, rent }) = made {
+            let accounts = if *token_accounts == 1 { "token account was" } else { "token accounts were" };
+            writeln!(
+                f,
+                "{token_accounts} {accounts} made, for {} each: its owner gets that back by closing it",
+                rent.text
+            )?;
         }
-        for due in &escrow.due {
-            writeln!(f, "  to withdraw: {} for the {}", due.amount, due.recipient)?;
+        match escrow {
+            Some(escrow) => write!(f, "\n{}", MoneyLayout(escrow)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

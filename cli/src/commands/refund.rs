@@ -1,13 +1,10 @@
 //! `escrow refund`
 
 use clap::Args;
-use escrow_client::instruction;
+use escrow_client::{EscrowInstruction, Recipe};
 
-use super::{Done, MilestoneArgs};
-use crate::{
-    context::{Context, Situation},
-    error::Result,
-};
+use super::{Done, MilestoneArgs, perform};
+use crate::{context::Context, error::Result};
 
 /// Arguments of `refund`.
 #[derive(Debug, Args)]
@@ -21,21 +18,10 @@ pub struct RefundArgs {
 }
 
 pub async fn run(context: &Context, args: RefundArgs) -> Result<Done> {
-    let address = args.milestone.escrow;
-    let situation = context.situation(&address).await?;
-    let Situation { escrow, asset, now: _ } = &situation;
-    let (index, milestone) = args.milestone.find(escrow)?;
-    let keypair = context.keypair_of(&escrow.state.seller, "the seller")?;
-    let remaining = milestone.remaining;
-    let amount = args.amount.map_or(Ok(remaining), |text| asset.parse(&text))?;
-    // What the program would refuse, before anything is sent.
-    ({ escrow.state }).refund(&mut { *milestone }, amount, remaining).map_err(situation.refused(Some(index)))?;
-    let instruction = instruction::refund(address, escrow.state.seller, index, amount, remaining);
-    let confirmed = context.send(&[instruction], &keypair).await?;
-    let done = format!(
-        "refunded {} of milestone {} of escrow {address} to the buyer",
-        asset.amount(amount),
-        index.saturating_add(1)
-    );
-    Done::new(context, done, confirmed, &address).await
+    let situation = context.situation(&args.milestone.escrow).await?;
+    let (milestone, present) = args.milestone.find(&situation.escrow)?;
+    let expected_remaining = present.remaining;
+    let amount = args.amount.map_or(Ok(expected_remaining), |text| situation.denomination.parse(&text))?;
+    let refund = situation.action(EscrowInstruction::Refund { milestone, amount, expected_remaining });
+    perform(context, &situation, &Recipe::only(refund)).await
 }

@@ -1,14 +1,13 @@
 //! `escrow show`
 
+use std::fmt::{self, Display, Formatter};
+
 use clap::Args;
+use escrow_client::view;
+use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use crate::{
-    context::{Context, Situation},
-    error::Result,
-    parse,
-    view::EscrowView,
-};
+use crate::{context::Context, error::Result, layout::EscrowLayout, parse};
 
 /// Arguments of `show`.
 #[derive(Debug, Args)]
@@ -18,7 +17,17 @@ pub struct ShowArgs {
     escrow: Pubkey,
 }
 
-pub async fn run(context: &Context, args: ShowArgs) -> Result<EscrowView> {
-    let Situation { escrow, asset, now } = context.situation(&args.escrow).await?;
-    EscrowView::new(&escrow, &asset, now)
+/// An escrow as it stands.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Shown(view::Escrow);
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        EscrowLayout(&self.0).fmt(f)
+    }
+}
+
+pub async fn run(context: &Context, args: ShowArgs) -> Result<Shown> {
+    Ok(Shown(context.situation(&args.escrow).await?.view()?))
 }

@@ -1,16 +1,14 @@
 //! `escrow withdraw`
 
 use clap::{Args, ValueEnum};
-use escrow_client::{Recipient, instruction};
+use escrow_client::{EscrowInstruction, Recipe, Recipient, words::name};
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 
-use super::Done;
+use super::{Done, perform};
 use crate::{
     context::Context,
     error::{CliError, Result},
     parse,
-    view::recipient_name,
 };
 
 /// Arguments of `withdraw`.
@@ -24,7 +22,7 @@ pub struct WithdrawArgs {
     #[arg(long, value_enum)]
     recipient: Option<RecipientArg>,
 
-    /// Pay to this token account of the recipient's, who must sign, not to the associated one
+    /// Pay into this token account of the recipient instead of the associated one; the recipient must sign
     #[arg(value_parser = parse::address, long, value_name = "TOKEN_ACCOUNT", requires = "recipient")]
     to: Option<Pubkey>,
 }
@@ -51,40 +49,24 @@ impl From<RecipientArg> for Recipient {
 
 pub async fn run(context: &Context, args: WithdrawArgs) -> Result<Done> {
     let WithdrawArgs { escrow: address, recipient, to } = args;
-    let escrow = context.client.escrow(&address).await?;
-    let asset = context.asset_of(&escrow).await?;
+    let situation = context.situation(&address).await?;
+    let escrow = &situation.escrow;
     let wanted = recipient.map(Recipient::from);
     if to.is_some() && escrow.state.is_sol() {
         return Err(CliError::Usage("SOL goes to the recipient's own address: leave --to out".to_owned()));
     }
-    let due: Vec<(Recipient, u64)> =
-        escrow.due().filter(|(recipient, _)| wanted.is_none_or(|wanted| wanted == *recipient)).collect();
-    if due.is_empty() {
-        let whom = wanted.map_or("anybody".to_owned(), |recipient| format!("the {}", recipient_name(recipient)));
-        return Err(CliError::Usage(format!("nothing is due to {whom} from escrow {address}")));
-    }
-    let keypair = match (to, wanted) {
+    let recipe = match (to, wanted) {
         (Some(_), Some(recipient)) => {
-            context.keypair_of(escrow.state.recipient(recipient), recipient_name(recipient))?
+            let withdraw = situation.action(EscrowInstruction::Withdraw { recipient });
+            Recipe::only(withdraw.by(*escrow.state.recipient(recipient)).with(to))
         }
-        _ => context.keypair()?,
+        _ => Recipe::pay_out(escrow, wanted, &context.client.missing_token_accounts(escrow, false).await?),
     };
-    let mut instructions = Vec::new();
-    let mut paid = Vec::new();
-    for (recipient, amount) in due {
-        let state = &escrow.state;
-        if !state.is_sol() && to.is_none() {
-            let (payer, owner) = (keypair.pubkey(), *state.recipient(recipient));
-            instructions.push(instruction::create_associated_token_account(
-                payer,
-                owner,
-                state.mint,
-                state.token_program,
-            ));
-        }
-        instructions.push(instruction::withdraw_to(&escrow, recipient, to));
-        paid.push(format!("{} to the {}", asset.amount(amount), recipient_name(recipient)));
+    if escrow.due().all(|(recipient, _)| wanted.is_some_and(|wanted| wanted != recipient)) {
+        let whom =
+            wanted.map_or("nobody".to_owned(), |recipient| format!("the {} nothing", name::recipient(recipient)));
+        let anything = if wanted.is_none() { " anything" } else { "" };
+        return Err(CliError::Usage(format!("escrow {address} owes {whom}{anything} right now")));
     }
-    let confirmed = context.send(&instructions, &keypair).await?;
-    Done::new(context, format!("paid {} from escrow {address}", paid.join(", ")), confirmed, &address).await
+    perform(context, &situation, &recipe).await
 }

@@ -1,7 +1,14 @@
 //! Everything that ever happened to an escrow, from the instructions of its transactions: also after it is closed, and
 //! whether or not a node kept the logs.
 
-use solana_client::{rpc_client::GetConfirmedSignaturesForAddress2Config, rpc_config::RpcTransactionConfig};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+use solana_client::{
+    client_error::{ClientError, ClientErrorKind},
+    rpc_client::GetConfirmedSignaturesForAddress2Config,
+    rpc_config::RpcTransactionConfig,
+    rpc_request::{RpcError, RpcRequest},
+};
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::AccountMeta;
 use solana_pubkey::Pubkey;
@@ -13,36 +20,60 @@ use solana_transaction_status_client_types::{
 
 use super::read::EscrowClient;
 use crate::{
-    Action, Error, Result,
+    Action, Error, EscrowAccount, Result,
     event::{self, Events},
+    history::{Entry, History},
 };
-
-/// One instruction that changed an escrow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The transaction.
-    pub signature: Signature,
-    /// When it was executed.
-    pub slot: u64,
-    /// When that was, in unix seconds, if the node knows.
-    pub time: Option<i64>,
-    /// What was done, and who signed for it.
-    pub action: Action,
-    /// What the program logged in that transaction about this escrow. For people: the action says it all.
-    pub events: Events,
-}
 
 /// How many signatures a node is asked for at once; it gives no more.
 const PAGE: usize = 1_000;
 
+/// How many transactions are asked for at the same time.
+const CONCURRENT: usize = 8;
+
+/// How often the account is read again if it changes while its history is read.
+const ATTEMPTS: usize = 3;
+
 impl EscrowClient {
-    /// Everything that changed the escrow at `address`, the oldest first, as far back as the node remembers.
-    pub async fn history(&self, address: &Pubkey) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for signature in self.signatures(address).await? {
-            entries.extend(self.entries(address, signature).await?);
+    /// Everything that changed the escrow at `address`, the oldest first, as far back as the node remembers, and held
+    /// against the account as it stands.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer. What a stranger can put into a transaction that names the escrow is no reason to
+    /// fail: a transaction that cannot be read is listed as such.
+    pub async fn history(&self, address: &Pubkey) -> Result<History> {
+        let mut account = self.present(address).await?;
+        for _ in 0..ATTEMPTS {
+            let signatures = self.signatures(address).await?;
+            let read =
+                stream::iter(signatures.into_iter().map(|signature| async move {
+                    Ok::<_, Error>((signature, self.entries(address, signature).await?))
+                }));
+            let read: Vec<_> = read.buffered(CONCURRENT).try_collect().await?;
+            let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+            for (signature, found) in read {
+                match found {
+                    Some(found) => entries.extend(found),
+                    None => unreadable.push(signature),
+                }
+            }
+            // What happened in between is in one and not in the other.
+            let after = self.present(address).await?;
+            if after == account {
+                return Ok(History::replay(*address, entries, account.as_ref(), unreadable));
+            }
+            account = after;
         }
-        Ok(entries)
+        Err(self.impossible("another state of the escrow each time it was asked; try again when it is quiet"))
+    }
+
+    /// The account to hold a history against, if there is one that can be read.
+    async fn present(&self, address: &Pubkey) -> Result<Option<EscrowAccount>> {
+        match self.find(address).await {
+            Err(Error::NotAnEscrow { .. }) => Ok(None),
+            found => found,
+        }
     }
 
     /// The successful transactions that name `address`, the oldest first.
@@ -60,7 +91,8 @@ impl EscrowClient {
             let page = page.map_err(|error| self.rpc_error(error))?;
             let count = page.len();
             for found in page {
-                let signature = found.signature.parse().map_err(|_| self.impossible("a signature that is none"))?;
+                let signature =
+                    found.signature.parse().map_err(|_| self.impossible("something else than a signature"))?;
                 if before == Some(signature) {
                     return Err(self.impossible("the same page of signatures twice"));
                 }
@@ -76,15 +108,26 @@ impl EscrowClient {
         }
     }
 
-    /// What one transaction did to the escrow.
-    async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Vec<Entry>> {
+    /// What one transaction did to the escrow; none where it cannot be read.
+    async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.at_least_confirmed()),
             max_supported_transaction_version: Some(0),
         };
-        let transaction = self.rpc.get_transaction_with_config(&signature, config).await;
-        let transaction = transaction.map_err(|error| self.rpc_error(error))?;
+        // Not `get_transaction_with_config`, which does not tell a transaction that is forgotten from a node that fails.
+        let asked = json!([signature.to_string(), config]);
+        let answer: std::result::Result<Option<EncodedConfirmedTransactionWithStatusMeta>, ClientError> =
+            self.rpc.send(RpcRequest::GetTransaction, asked).await;
+        let transaction = match answer {
+            Ok(Some(transaction)) => transaction,
+            Ok(None) => return Ok(None),
+            // The node answered, and will not give this one: a version that it does not know, or a pruned ledger.
+            Err(error) if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.rpc_error(error)),
+        };
         let (slot, time) = (transaction.slot, transaction.block_time);
         let logs = transaction.transaction.meta.as_ref().map(|meta| meta.log_messages.clone());
         let mut events = match logs {
@@ -92,14 +135,13 @@ impl EscrowClient {
             _ => Events { truncated: true, ..Events::default() },
         };
         events.events.retain(|event| event.escrow() == address);
-        let instructions =
-            instructions(&transaction).ok_or_else(|| self.impossible("a transaction that does not decode"))?;
+        let Some(instructions) = instructions(&transaction) else { return Ok(None) };
         let about = instructions.into_iter().filter_map(|Called { accounts, data }| {
             let action = Action::decode_parts(&accounts, &data)?;
             let is_about = action.escrow == *address;
             is_about.then(|| Entry { signature, slot, time, action, events: events.clone() })
         });
-        Ok(about.collect())
+        Ok(Some(about.collect()))
     }
 
     /// Nodes keep no history of what is not confirmed.
@@ -140,26 +182,30 @@ fn instructions(transaction: &EncodedConfirmedTransactionWithStatusMeta) -> Opti
         OptionSerializer::Some(inner) => inner.as_slice(),
         _ => &[],
     };
-    let call = |program: u8, accounts: &[u8], data: Vec<u8>| {
-        let key = |index: &u8| keys.get(usize::from(*index)).copied();
-        if key(&program)? != escrow::ID {
-            return None;
-        }
+    let key = |index: &u8| keys.get(usize::from(*index)).copied();
+    let call = |accounts: &[u8], data: Vec<u8>| {
         // Who signed the transaction. A program that signs for an address of its own is not told here.
         let meta = |index: &u8| Some(AccountMeta::new_readonly(key(index)?, message.is_signer(usize::from(*index))));
         Some(Called { accounts: accounts.iter().map(meta).collect::<Option<_>>()?, data })
     };
     let mut calls = Vec::new();
+    // What other programs were called with is theirs, however long it is.
+    let ours = |program: u8| key(&program) == Some(escrow::ID);
     for (index, instruction) in message.instructions().iter().enumerate() {
-        calls.extend(call(instruction.program_id_index, &instruction.accounts, instruction.data.clone()));
+        if ours(instruction.program_id_index) {
+            calls.extend(call(&instruction.accounts, instruction.data.clone()));
+        }
         for inner in inner.iter().filter(|inner| usize::from(inner.index) == index) {
             for instruction in &inner.instructions {
-                let UiInstruction::Compiled(instruction) = instruction else { continue };
+                let UiInstruction::Compiled(instruction) = instruction else { return None };
+                if !ours(instruction.program_id_index) {
+                    continue;
+                }
                 if instruction.data.len() > LONGEST_DATA {
                     return None;
                 }
                 let data = bs58::decode(&instruction.data).into_vec().ok()?;
-                calls.extend(call(instruction.program_id_index, &instruction.accounts, data));
+                calls.extend(call(&instruction.accounts, data));
             }
         }
     }

@@ -1,4 +1,4 @@
 //! What a node knows: reading escrows, listing them, and their history. Believed only as far as it can be checked.
 
-pub mod history;
+mod history;
 pub mod read;

@@ -1,6 +1,9 @@
 //! Reading escrows from an RPC node. Everything read is decoded and checked ([`crate::account`]).
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use anchor_lang::{
     Discriminator, Id,
@@ -22,7 +25,10 @@ use solana_commitment_config::CommitmentConfig;
 use solana_program::clock::Clock;
 use solana_pubkey::Pubkey;
 
-use crate::{Error, EscrowAccount, Result, error::without_url};
+use crate::{
+    Error, EscrowAccount, Result, address::associated_token_address, error::without_url, terms::Asset,
+    words::Denomination,
+};
 
 /// Which escrows to list. An address that is named must match.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct Filter {
     pub seller: Option<Pubkey>,
     /// Those with this arbiter.
     pub arbiter: Option<Pubkey>,
+    /// Those with this attester.
+    pub attester: Option<Pubkey>,
 }
 
 /// Where the roles stand in the account data: behind the discriminator, in this order.
@@ -42,6 +50,8 @@ const ARBITER_OFFSET: usize = SELLER_OFFSET + 32;
 const _: () = assert!(std::mem::offset_of!(Escrow, buyer) + 8 == BUYER_OFFSET);
 const _: () = assert!(std::mem::offset_of!(Escrow, seller) + 8 == SELLER_OFFSET);
 const _: () = assert!(std::mem::offset_of!(Escrow, arbiter) + 8 == ARBITER_OFFSET);
+const ATTESTER_OFFSET: usize = ARBITER_OFFSET + 32;
+const _: () = assert!(std::mem::offset_of!(Escrow, attester) + 8 == ATTESTER_OFFSET);
 
 /// A token's mint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +64,18 @@ pub struct Mint {
     pub decimals: u8,
     /// The issuer's powers over the token: the `RISK_*` bits that the terms must accept.
     pub risks: u16,
+}
+
+impl Mint {
+    /// The token, as what an escrow holds.
+    pub const fn asset(&self) -> Asset {
+        Asset::Token { mint: self.address, program: self.program }
+    }
+
+    /// How amounts of the token are written.
+    pub fn denomination(&self) -> Denomination {
+        Denomination::token(self.asset(), self.decimals)
+    }
 }
 
 /// Reads and sends at one commitment level, through one RPC node.
@@ -100,6 +122,10 @@ impl EscrowClient {
     }
 
     /// The account at `address`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn account(&self, address: &Pubkey) -> Result<Option<Account>> {
         let config = RpcAccountInfoConfig {
             encoding: Some(UiAccountEncoding::Base64),
@@ -120,11 +146,19 @@ impl EscrowClient {
     }
 
     /// The escrow at `address`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, what is there is not an escrow, or the node does not answer.
     pub async fn escrow(&self, address: &Pubkey) -> Result<EscrowAccount> {
         self.find(address).await?.ok_or_else(|| Error::NotFound { address: *address, url: self.url() })
     }
 
     /// The escrow at `address`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where what is there is not an escrow, or the node does not answer.
     pub async fn find(&self, address: &Pubkey) -> Result<Option<EscrowAccount>> {
         match self.account(address).await? {
             // A wallet with the money that somebody sent in advance is not an escrow, and no error either.
@@ -138,6 +172,10 @@ impl EscrowClient {
 
     /// All escrows that match, as the node finds them. Accounts that do not decode are left out: they cannot be
     /// escrows of this program, whatever the node says.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<EscrowAccount>> {
         let at =
             |offset, address: Pubkey| RpcFilterType::Memcmp(Memcmp::new_raw_bytes(offset, address.to_bytes().to_vec()));
@@ -145,6 +183,7 @@ impl EscrowClient {
         filters.extend(filter.buyer.map(|buyer| at(BUYER_OFFSET, buyer)));
         filters.extend(filter.seller.map(|seller| at(SELLER_OFFSET, seller)));
         filters.extend(filter.arbiter.map(|arbiter| at(ARBITER_OFFSET, arbiter)));
+        filters.extend(filter.attester.map(|attester| at(ATTESTER_OFFSET, attester)));
         let config = RpcProgramAccountsConfig {
             filters: Some(filters),
             account_config: RpcAccountInfoConfig {
@@ -165,7 +204,33 @@ impl EscrowClient {
         Ok(found)
     }
 
+    /// All escrows in which `address` is buyer, seller, arbiter or attester.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer.
+    pub async fn list_of(&self, address: &Pubkey) -> Result<Vec<EscrowAccount>> {
+        let named = Some(*address);
+        let roles = [
+            Filter { buyer: named, ..Filter::default() },
+            Filter { seller: named, ..Filter::default() },
+            Filter { arbiter: named, ..Filter::default() },
+            Filter { attester: named, ..Filter::default() },
+        ];
+        let mut found = Vec::new();
+        for role in &roles {
+            found.extend(self.list(role).await?);
+        }
+        found.sort_by_key(|escrow| (escrow.state.fund_by, escrow.address));
+        found.dedup_by_key(|escrow| escrow.address);
+        Ok(found)
+    }
+
     /// The chain's present time in unix seconds: what the program compares deadlines with.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn now(&self) -> Result<i64> {
         let account = self.account(&solana_sdk_ids::sysvar::clock::ID).await?;
         let clock: Option<Clock> = account.and_then(|account| account.deserialize_data().ok());
@@ -175,6 +240,10 @@ impl EscrowClient {
     }
 
     /// The mint at `address`, with the powers of its issuer.
+    ///
+    /// # Errors
+    ///
+    /// Where what is there is not a mint, or the node does not answer.
     pub async fn mint(&self, address: &Pubkey) -> Result<Mint> {
         let not_a_mint = |reason: &str| Error::NotAMint { address: *address, reason: reason.to_owned() };
         let account = self.account(address).await?.ok_or_else(|| not_a_mint("there is no such account"))?;
@@ -187,7 +256,129 @@ impl EscrowClient {
         Ok(Mint { address: *address, program, decimals, risks })
     }
 
+    /// How amounts of `asset` are written. The mint belongs to its issuer, who may close it or put anything into it, and a node
+    /// may not answer: then the decimals are unknown, and base units are shown. Nothing that is read of an escrow fails for
+    /// it.
+    pub async fn denomination(&self, asset: Asset) -> Denomination {
+        let found = self.denominations(&[asset]).await;
+        found.into_iter().next().map_or_else(|| unread(asset), |(_, denomination)| denomination)
+    }
+
+    /// The same for many at once.
+    pub async fn denominations(&self, assets: &[Asset]) -> HashMap<Asset, Denomination> {
+        let mut found = HashMap::new();
+        let mut tokens: Vec<(Asset, Pubkey)> = Vec::new();
+        for asset in assets.iter().collect::<HashSet<_>>() {
+            match asset {
+                Asset::Sol => {
+                    found.insert(*asset, Denomination::SOL);
+                }
+                Asset::Token { mint, .. } => tokens.push((*asset, *mint)),
+            }
+        }
+        for some in tokens.chunks(MOST_ACCOUNTS) {
+            let mints: Vec<Pubkey> = some.iter().map(|(_, mint)| *mint).collect();
+            let accounts = self.accounts(&mints).await;
+            for (index, (asset, mint)) in some.iter().enumerate() {
+                let denomination = match &accounts {
+                    Err(error) => Denomination::unknown(*asset, format!("its mint {mint} cannot be read: {error}")),
+                    Ok(accounts) => denomination(*asset, accounts.get(index).and_then(Option::as_ref)),
+                };
+                found.insert(*asset, denomination);
+            }
+        }
+        found
+    }
+
+    /// The accounts at these addresses, at most 100, in their order; none where there is no account.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with accounts that decode.
+    pub async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>> {
+        let config = RpcAccountInfoConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            commitment: Some(self.commitment()),
+            ..RpcAccountInfoConfig::default()
+        };
+        let addresses: Vec<String> = addresses.iter().map(Pubkey::to_string).collect();
+        let answer: std::result::Result<Response<Vec<Option<UiAccount>>>, _> =
+            self.rpc.send(RpcRequest::GetMultipleAccounts, json!([addresses, config])).await;
+        let accounts = answer.map_err(|error| self.rpc_error(error))?.value;
+        if accounts.len() != addresses.len() {
+            let reason = format!("{} accounts where it was asked for {}", accounts.len(), addresses.len());
+            return Err(Error::Answer { url: self.url(), reason });
+        }
+        let decoded = accounts.iter().zip(addresses).map(|(account, address)| match account {
+            None => Ok(None),
+            Some(account) => match decode(account) {
+                Some(account) => Ok(Some(account)),
+                None => {
+                    let reason = format!("an account {address} that does not decode");
+                    Err(Error::Answer { url: self.url(), reason })
+                }
+            },
+        });
+        decoded.collect()
+    }
+
+    /// Those to whom something of a token is due and whose associated token account does not exist: making it costs whoever
+    /// pays [`token_account_rent`](Self::token_account_rent) each. The buyer is among them if tokens that nobody is owed
+    /// (`surplus`) would go there.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer.
+    pub async fn missing_token_accounts(&self, escrow: &EscrowAccount, surplus: bool) -> Result<Vec<Pubkey>> {
+        let Asset::Token { mint, program } = escrow.asset() else { return Ok(Vec::new()) };
+        let mut owners: Vec<Pubkey> = escrow.due().map(|(recipient, _)| *escrow.state.recipient(recipient)).collect();
+        owners.extend(surplus.then_some(escrow.state.buyer));
+        self.without_token_account(&owners, &mint, &program).await
+    }
+
+    /// Those of `owners` whose associated token account does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer.
+    pub async fn without_token_account(
+        &self,
+        owners: &[Pubkey],
+        mint: &Pubkey,
+        program: &Pubkey,
+    ) -> Result<Vec<Pubkey>> {
+        if owners.is_empty() {
+            return Ok(Vec::new());
+        }
+        let associated: Vec<Pubkey> =
+            owners.iter().map(|owner| associated_token_address(owner, mint, program)).collect();
+        let accounts = self.accounts(&associated).await?;
+        let missing = owners.iter().zip(accounts).filter(|(_, account)| {
+            // SOL that somebody sent there in advance makes no token account of it.
+            account.as_ref().is_none_or(|account| account.owner != *program)
+        });
+        Ok(missing.map(|(owner, _)| *owner).collect())
+    }
+
+    /// What a new associated token account of this mint costs, in lamports. Its owner gets it back by closing it.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or there is no mint.
+    pub async fn token_account_rent(&self, mint: &Pubkey) -> Result<u64> {
+        let account = self
+            .account(mint)
+            .await?
+            .ok_or_else(|| Error::NotAMint { address: *mint, reason: "there is no such account".to_owned() })?;
+        let size = token_account_size(&account);
+        self.rpc.get_minimum_balance_for_rent_exemption(size).await.map_err(|error| self.rpc_error(error))
+    }
+
     /// The tokens in the token account at `address`, in base units; none where there is no such account.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn token_balance(&self, address: &Pubkey) -> Result<Option<u64>> {
         let Some(account) = self.account(address).await? else { return Ok(None) };
         let amount = account.data.get(64..).and_then(|data| data.first_chunk::<8>());
@@ -196,18 +387,78 @@ impl EscrowClient {
 
     /// What an escrow's vault holds beyond what the ledger accounts for, in base units: tokens that somebody sent
     /// uninvited. 0 for SOL.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
     pub async fn surplus(&self, escrow: &EscrowAccount) -> Result<u64> {
         if escrow.state.is_sol() {
             return Ok(0);
         }
         let held = self.token_balance(&escrow.state.vault).await?.unwrap_or(0);
-        let remaining: u64 = escrow.milestones.iter().fold(0, |sum, milestone| sum.saturating_add(milestone.remaining));
-        let owed = match escrow.is_funded() {
-            true => escrow.state.ledger.total_due()?.saturating_add(remaining),
-            false => 0,
-        };
+        let owed = escrow.held()?;
         Ok(held.saturating_sub(owed))
     }
+}
+
+/// The most accounts that a node is asked for at once.
+const MOST_ACCOUNTS: usize = 100;
+
+fn unread(asset: Asset) -> Denomination {
+    Denomination::unknown(asset, "its mint was not read")
+}
+
+/// What a mint says of its decimals.
+fn denomination(asset: Asset, account: Option<&Account>) -> Denomination {
+    let Asset::Token { mint, program } = asset else { return Denomination::SOL };
+    let unknown = |reason: String| Denomination::unknown(asset, reason);
+    let Some(account) = account else { return unknown(format!("its mint {mint} does not exist any more")) };
+    if account.owner != program {
+        return unknown(format!("its mint {mint} belongs to the program {}, not to {program}", account.owner));
+    }
+    // Whatever extensions stand behind it, a mint begins like this: decimals, then whether it is initialised.
+    match account.data.get(MINT_DECIMALS_OFFSET..) {
+        Some([decimals, 1, ..]) => Denomination::token(asset, *decimals),
+        _ => unknown(format!("the account {mint} is not a mint any more")),
+    }
+}
+
+/// Where a mint has its decimals.
+const MINT_DECIMALS_OFFSET: usize = 44;
+
+/// The size of a token account, and where extensions begin in it.
+const TOKEN_ACCOUNT_SIZE: usize = 165;
+
+/// How large an associated token account of a mint is. Its extensions follow from the mint's.
+fn token_account_size(mint: &Account) -> usize {
+    if mint.owner != Token2022::id() {
+        return TOKEN_ACCOUNT_SIZE;
+    }
+    /// Type and length, in front of each extension.
+    const HEADER: usize = 4;
+    // The kind of account (1), and that its owner never changes (an extension without content).
+    let mut size = TOKEN_ACCOUNT_SIZE.saturating_add(1).saturating_add(HEADER);
+    // Behind the padding to a token account's size and the kind of account.
+    let mut entries = mint.data.get(TOKEN_ACCOUNT_SIZE.saturating_add(1)..).unwrap_or_default();
+    while let Some((kind, rest)) = entries.split_first_chunk::<2>() {
+        let Some((length, rest)) = rest.split_first_chunk::<2>() else { break };
+        let Some((_, rest)) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length))) else { break };
+        entries = rest;
+        let content = match u16::from_le_bytes(*kind) {
+            0 => break,
+            // A transfer fee's withheld amount.
+            1 => Some(8),
+            // Not transferable.
+            9 => Some(0),
+            // Whether a transfer hook is under way.
+            14 => Some(1),
+            // Pausable.
+            26 => Some(0),
+            _ => None,
+        };
+        size = size.saturating_add(content.map_or(0, |content: usize| content.saturating_add(HEADER)));
+    }
+    size
 }
 
 /// The account, if it is encoded as it was asked for: base 64. Other encodings are a node's way to make little into much,
@@ -226,6 +477,7 @@ impl Filter {
         matches(self.buyer, escrow.state.buyer)
             && matches(self.seller, escrow.state.seller)
             && matches(self.arbiter, escrow.state.arbiter)
+            && matches(self.attester, escrow.state.attester)
     }
 }
 

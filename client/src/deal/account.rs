@@ -21,6 +21,7 @@ use crate::{
 
 /// Why an account is not an escrow of this program.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AccountError {
     /// Another program owns it.
     #[error("it belongs to the program {0}, not to the escrow program {program}", program = escrow::ID)]
@@ -94,6 +95,10 @@ impl EscrowAccount {
     }
 
     /// Decodes the account at `address`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not an escrow of this program, or anything in it contradicts anything else.
     pub fn decode(address: Pubkey, account: &Account) -> Result<Self, AccountError> {
         if account.owner != escrow::ID {
             return Err(AccountError::Owner(account.owner));
@@ -179,7 +184,11 @@ impl EscrowAccount {
         }
     }
 
-    /// The milestone with this index, or the error that the program would answer.
+    /// The milestone with this index.
+    ///
+    /// # Errors
+    ///
+    /// The program's answer where there is none.
     pub fn milestone(&self, index: u8) -> Result<&Milestone, EscrowError> {
         self.milestones.get(usize::from(index)).ok_or(EscrowError::MilestoneMissing)
     }
@@ -187,6 +196,25 @@ impl EscrowAccount {
     /// Whether the principal was paid in.
     pub fn is_funded(&self) -> bool {
         self.state.status() == Ok(EscrowStatus::Funded)
+    }
+
+    /// Whether it was funded and every milestone is decided.
+    pub fn is_settled(&self) -> bool {
+        self.is_funded() && self.milestones.iter().all(Milestone::is_settled)
+    }
+
+    /// What the escrow holds in trust at present, in the asset's smallest unit: what is undecided, and what is due.
+    ///
+    /// # Errors
+    ///
+    /// None for an account that was decoded: its ledger adds up.
+    pub fn held(&self) -> Result<u64, EscrowError> {
+        if !self.is_funded() {
+            return Ok(0);
+        }
+        let due = self.state.ledger.total_due()?;
+        let sum = self.milestones.iter().try_fold(due, |sum, milestone| sum.checked_add(milestone.remaining));
+        sum.ok_or(EscrowError::Overflow)
     }
 
     /// Those to whom something is due, with the amount.

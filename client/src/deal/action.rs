@@ -169,6 +169,20 @@ pub struct Effects {
     pub paid_out: Option<(Recipient, u64)>,
 }
 
+impl Effects {
+    /// Whose money moves, decided or paid out; none where none does.
+    pub fn moved(&self) -> Option<Moved> {
+        let moved = match self.paid_out {
+            None => self.decided,
+            Some((Recipient::Buyer, buyer)) => Moved { buyer, ..Moved::default() },
+            Some((Recipient::Seller, seller)) => Moved { seller, ..Moved::default() },
+            Some((Recipient::Fee, fee)) => Moved { fee, ..Moved::default() },
+            Some((Recipient::Arbiter, arbiter)) => Moved { arbiter, ..Moved::default() },
+        };
+        Some(moved).filter(|moved| *moved != Moved::default())
+    }
+}
+
 impl Action {
     /// The action on `deal` with its usual actor and token account: who the terms name for it, and the associated token
     /// accounts. [`by`](Self::by) names the actor of what several may do, [`with`](Self::with) another token account.

@@ -6,6 +6,10 @@ use solana_pubkey::Pubkey;
 use crate::EscrowError;
 
 /// The address of the escrow with these terms. Nobody can put other terms behind it: it is derived from their hash.
+///
+/// # Errors
+///
+/// Where the terms cannot be hashed: there are more milestones than an escrow has.
 pub fn escrow_address(terms: &Terms) -> Result<Pubkey, EscrowError> {
     Ok(escrow_address_and_bump(&terms.hash()?).0)
 }

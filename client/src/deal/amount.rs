@@ -7,6 +7,7 @@ pub const SOL_DECIMALS: u8 = 9;
 
 /// Why a text is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AmountError {
     /// Not digits with at most one decimal point.
     #[error("\"{0}\" is not an amount: write digits with at most one decimal point, as in 1.5")]
@@ -24,9 +25,21 @@ pub enum AmountError {
     /// More than 2^64 − 1 units.
     #[error("{0} is more than an escrow can hold (18446744073709551615 of the asset's smallest unit)")]
     TooLarge(String),
+    /// Nobody knows what a digit is worth.
+    #[error("how much \"{text}\" is cannot be told, because the token's decimals are unknown: {reason}")]
+    DecimalsUnknown {
+        /// What was written.
+        text: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Reads `"1.5"` as units of an asset with this many decimals. Exact: nothing is ever rounded.
+///
+/// # Errors
+///
+/// Where it is not digits with at most one point, has more of them than the asset, or does not fit.
 pub fn parse_amount(text: &str, decimals: u8) -> Result<u64, AmountError> {
     let not_a_number = || AmountError::NotANumber(text.to_owned());
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));

@@ -4,8 +4,10 @@
 use anchor_lang::Discriminator;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytemuck::Pod;
-use escrow::event::*;
+use escrow::{event::*, state::Moved};
 use solana_pubkey::Pubkey;
+
+use super::action::{Effects, EscrowInstruction};
 
 /// Defines the enum of all events and how each is decoded.
 macro_rules! events {
@@ -44,6 +46,44 @@ events!(
     Created, Funded, Cancelled, Delivered, Claimed, Released, Refunded, Disputed, Ruled, Proposed, Accepted, Expired,
     Withdrawn, Closed,
 );
+
+impl EscrowEvent {
+    /// What the instruction that logged it moved.
+    pub fn effects(&self, instruction: &EscrowInstruction) -> Effects {
+        let decided = |moved| Effects { decided: moved, ..Effects::default() };
+        match (self, instruction) {
+            (Self::Funded(event), _) => Effects { paid_in: event.principal, ..Effects::default() },
+            (Self::Cancelled(event), _) => decided(Moved { buyer: event.refunded, ..Moved::default() }),
+            (Self::Claimed(event), _) => decided(Moved { seller: event.to_seller, fee: event.fee, ..Moved::default() }),
+            (Self::Released(event), _) => {
+                decided(Moved { seller: event.to_seller, fee: event.fee, ..Moved::default() })
+            }
+            (Self::Refunded(event), _) => decided(Moved { buyer: event.to_buyer, ..Moved::default() }),
+            (Self::Ruled(event), _) => decided(Moved { arbiter: event.to_arbiter, ..moved(&event.decided) }),
+            (Self::Accepted(event), _) => decided(moved(&event.decided)),
+            (Self::Expired(event), _) => decided(moved(&event.decided)),
+            (Self::Withdrawn(event), EscrowInstruction::Withdraw { recipient }) => {
+                Effects { paid_out: Some((*recipient, event.amount)), ..Effects::default() }
+            }
+            _ => Effects::default(),
+        }
+    }
+
+    /// The deadline that it gave to its milestone, in unix seconds, if it gave one.
+    pub const fn deadline(&self) -> Option<i64> {
+        match self {
+            Self::Delivered(event) => Some(event.deadline),
+            Self::Disputed(event) => Some(event.deadline),
+            Self::Accepted(event) if event.deadline != 0 => Some(event.deadline),
+            _ => None,
+        }
+    }
+}
+
+const fn moved(decided: &Decided) -> Moved {
+    let Decided { to_seller, fee, to_buyer, .. } = *decided;
+    Moved { seller: to_seller, fee, buyer: to_buyer, arbiter: 0 }
+}
 
 fn decode_as<E: Discriminator + Pod>(logged: &[u8]) -> Option<E> {
     let event = logged.strip_prefix(E::DISCRIMINATOR)?;

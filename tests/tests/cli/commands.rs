@@ -1,6 +1,6 @@
 //! Every command doing what it is there for.
 
-use escrow_client::{address, escrow::state::RISKS};
+use escrow_client::{address, escrow::state::RISKS, view};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
@@ -25,27 +25,27 @@ async fn a_sale_for_people() {
     created.shows(&["created, not funded yet", "transaction ", &buyer, &seller, "1.5 SOL", "fund by", "(in 1d)"]);
 
     let funded = stage.types("buyer", &format!("fund {escrow}")).succeeds();
-    funded.shows(&[&format!("paid 1.5 SOL into escrow {escrow}"), "transaction ", "pending"]);
+    funded.shows(&["The buyer paid 1.5 SOL into the escrow.", &escrow, "transaction ", "pending"]);
     let delivered = stage.types("seller", &format!("deliver {escrow}")).succeeds();
-    delivered.shows(&[&format!("delivered milestone 1 of escrow {escrow}"), "delivered", "(in 3d)"]);
+    delivered.shows(&["The seller marked milestone 1 as delivered", &escrow, "(in 3d)"]);
     let released = stage.types("buyer", &format!("release {escrow}")).succeeds();
-    released.shows(&["released 1.5 SOL of milestone 1", "to withdraw: 1.5 SOL for the seller"]);
+    released.shows(&["released 1.5 SOL of milestone 1", "waiting to be paid out: 1.5 SOL for the seller"]);
     stage.types("seller", &format!("show {escrow}")).succeeds().shows(&["settled", &escrow, "1.5 SOL"]);
     let withdrawn = stage.types("stranger", &format!("withdraw {escrow}")).succeeds();
-    withdrawn.shows(&["paid 1.5 SOL to the seller"]);
+    withdrawn.shows(&["Sent the seller the 1.5 SOL due."]);
     stage.types("buyer", "list").succeeds().shows(&[&escrow, "settled", "1 of 1", "1.5 SOL"]);
 
     stage.net.advance_time(DAY).await.unwrap();
-    stage.types("stranger", &format!("close {escrow}")).succeeds().shows(&["closed escrow", &escrow, &buyer]);
+    stage.types("stranger", &format!("close {escrow}")).succeeds().shows(&["Closed the escrow", &escrow, &buyer]);
     stage.types("buyer", "list").succeeds().shows(&["no escrows found"]);
     let history = stage.types("buyer", &format!("history {escrow}")).succeeds();
     history.shows(&[
-        "created for 1.5 SOL",
-        "funded",
+        "created the escrow: 1.5 SOL",
+        "The buyer paid 1.5 SOL",
         "delivered",
         "released",
-        "paid out to the seller: 1.5 SOL",
-        "closed",
+        "Sent the seller the 1.5 SOL due.",
+        "Closed the escrow",
         &buyer,
         &seller,
     ]);
@@ -67,7 +67,7 @@ async fn a_sale_for_scripts() {
 
     let funded = stage.asks("buyer", &format!("fund {escrow}"));
     assert!(funded["done"].as_str().unwrap().contains("2.5"));
-    assert!(funded["slot"].as_u64().unwrap() > 0);
+    assert!(funded["slot"].as_str().unwrap().parse::<u64>().unwrap() > 0);
     assert_eq!(status(&funded["escrow"]), ("funded", "pending"));
 
     let shown = stage.asks("stranger", &format!("show {escrow}"));
@@ -83,8 +83,8 @@ async fn a_sale_for_scripts() {
         ("mint", json!(unit)),
         ("token_program", json!(stage.mint.token_program.id().to_string())),
         ("accepted_risks", json!([])),
-        ("principal", json!({ "units": "2500000", "amount": "2.5", "unit": unit })),
-        ("released", json!({ "units": "0", "amount": "0", "unit": unit })),
+        ("principal", json!({ "units": "2500000", "decimals": 6, "text": "2.5 tokens" })),
+        ("released", json!({ "units": "0", "decimals": 6, "text": "0 tokens" })),
         ("undelivered_bps", json!(0)),
         ("unanswered_bps", json!(10_000)),
         ("unruled_bps", json!(5_000)),
@@ -107,7 +107,7 @@ async fn a_sale_for_scripts() {
     let released = stage.asks("buyer", &format!("release {escrow} --amount 1"));
     assert_eq!(released["escrow"]["milestones"][0]["remaining"]["units"], "1500000");
     let due = &released["escrow"]["due"][0];
-    assert_eq!((&due["recipient"], &due["units"]), (&json!("seller"), &json!("1000000")));
+    assert_eq!((&due["recipient"], &due["amount"]["units"]), (&json!("seller"), &json!("1000000")));
     assert_eq!(due["address"], stage.address("seller").to_string());
     let released = stage.asks("buyer", &format!("release {escrow}"));
     assert_eq!(status(&released["escrow"]), ("settled", "settled"));
@@ -118,7 +118,18 @@ async fn a_sale_for_scripts() {
     stage.net.advance_time(DAY).await.unwrap();
     assert_eq!(stage.asks("stranger", &format!("close {escrow}"))["escrow"], Value::Null);
     let history = stage.asks("stranger", &format!("history {escrow}"));
-    let actions: Vec<&str> = history.as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap()).collect();
+    assert_eq!((&history["complete"], &history["missing"]), (&json!(true), &Value::Null));
+    // What is printed is the client's own types, whole.
+    fn whole<T: serde::Serialize + serde::de::DeserializeOwned>(json: &Value) {
+        let read: T = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(&serde_json::to_value(read).unwrap(), json);
+    }
+    whole::<view::Created>(&created);
+    whole::<view::Done>(&released);
+    whole::<view::Escrow>(&shown);
+    whole::<view::History>(&history);
+    let actions: Vec<&str> =
+        history["entries"].as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["create", "fund", "deliver", "release", "release", "withdraw", "close"]);
 }
 
@@ -204,17 +215,20 @@ async fn refund_and_cancel() {
     let stage = Stage::new().await;
     let escrow = stage.create("--amount 1 --deliver-by 9d --fund");
     let refunded = stage.types("seller", &format!("refund {escrow} --amount 0.25")).succeeds();
-    refunded.shows(&["refunded 0.25 SOL of milestone 1", "0.75 SOL", "to withdraw: 0.25 SOL for the buyer"]);
+    refunded.shows(&["refunded 0.25 SOL of milestone 1", "0.75 SOL", "waiting to be paid out: 0.25 SOL for the buyer"]);
     assert_eq!(status(&stage.asks("seller", &format!("refund {escrow}"))["escrow"]), ("settled", "settled"));
 
     let escrow = stage.create("--amount 1 --deliver-by 9d --cooling-off 1d --fund");
     let cancelled = stage.types("buyer", &format!("cancel {escrow}")).succeeds();
-    cancelled.shows(&["cancelled escrow", "to withdraw: 1 SOL for the buyer"]);
+    cancelled.shows(&[
+        "The buyer cancelled the escrow: 1 SOL for the buyer.",
+        "waiting to be paid out: 1 SOL for the buyer",
+    ]);
 
     for canceller in ["buyer", "seller"] {
         let escrow = stage.create("--amount 1 --deliver-by 9d");
         let cancelled = stage.types(canceller, &format!("cancel {escrow}")).succeeds();
-        cancelled.shows(&["closed the unfunded escrow", &stage.address("buyer").to_string()]);
+        cancelled.shows(&["into which nothing was paid", &stage.address("buyer").to_string()]);
         stage.types("buyer", &format!("show {escrow}")).fails(1, &["there is no escrow"]);
     }
 }
@@ -234,9 +248,9 @@ async fn dispute_and_rule() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|due| (due["recipient"].as_str().unwrap(), due["amount"].as_str().unwrap()))
+        .map(|due| (due["recipient"].as_str().unwrap(), due["amount"]["text"].as_str().unwrap()))
         .collect();
-    assert_eq!(due, [("buyer", "0.675"), ("seller", "0.225"), ("arbiter", "0.1")]);
+    assert_eq!(due, [("buyer", "0.675 SOL"), ("seller", "0.225 SOL"), ("arbiter", "0.1 SOL")]);
     let history = stage.types("buyer", &format!("history {escrow}")).succeeds();
     history.shows(&["25 %", &hex(&Sha256::digest("broken"))]);
     stage.types("stranger", &format!("withdraw {escrow} --recipient arbiter")).succeeds().shows(&["0.1 SOL"]);
@@ -260,8 +274,8 @@ async fn propose_and_accept() {
     stage.types("stranger", &format!("accept {escrow}")).fails(1, &["the buyer or the seller"]);
     stage.types("buyer", &format!("accept {escrow} --seller-amount 0.7")).succeeds();
     let shown = stage.asks("buyer", &format!("show {escrow}"));
-    assert_eq!(shown["due"][0]["amount"], "0.3");
-    assert_eq!(shown["due"][1]["amount"], "0.7");
+    assert_eq!(shown["due"][0]["amount"]["text"], "0.3 SOL");
+    assert_eq!(shown["due"][1]["amount"]["text"], "0.7 SOL");
 }
 
 #[tokio::test]
@@ -305,12 +319,17 @@ async fn withdraw_pays_everybody_at_once() {
     stage.asks("buyer", &format!("dispute {escrow}"));
     stage.asks("arbiter", &format!("rule {escrow} --seller-share 50"));
     let withdrawn = stage.types("stranger", &format!("withdraw {escrow}")).succeeds();
-    withdrawn.shows(&["to the buyer", "to the seller", "to the fee recipient", "to the arbiter"]);
+    withdrawn.shows(&[
+        "the buyer the 0.45",
+        "the seller the 0.405",
+        "the fee recipient the 0.045",
+        "the arbiter the 0.1",
+    ]);
     assert_eq!(stage.tokens("buyer").await, TOKENS - 1_000_000 + 450_000);
     assert_eq!(stage.tokens("seller").await, 405_000);
     assert_eq!(stage.tokens("arbiter").await, 100_000);
     assert_eq!(stage.net.token_balance(&marketplace, &stage.mint).await.unwrap(), 45_000);
-    stage.types("stranger", &format!("withdraw {escrow}")).fails(1, &["nothing is due"]);
+    stage.types("stranger", &format!("withdraw {escrow}")).fails(1, &["owes nobody anything"]);
 }
 
 /// `--from` and `--to` name token accounts other than the associated ones.
@@ -340,7 +359,7 @@ async fn list_finds_by_party() {
     let created = stage.asks("buyer", "create --seller {arbiter} --amount 3 --deliver-by 9d --fund-by 3d");
     let third = created["address"].as_str().unwrap();
     for (filter, wanted) in [
-        ("", vec![first.as_str(), &second, third]),
+        ("--all", vec![first.as_str(), &second, third]),
         ("--buyer {buyer}", vec![&first, &second, third]),
         ("--seller {seller}", vec![&first, &second]),
         ("--seller {arbiter}", vec![third]),

@@ -36,7 +36,8 @@ fn all_stories_end_as_agreed() {
         // Nothing is made and nothing is lost, but for transaction fees in SOL.
         let mut sum = 0;
         for balance in story["balances"].as_array().unwrap() {
-            let [before, after] = ["before", "after"].map(|when| units(balance[when]["amount"].as_str().unwrap()));
+            let [before, after] = ["before", "after"]
+                .map(|when| units(balance[when]["text"].as_str().unwrap().split_once(' ').unwrap().0));
             let change = units(balance["change"].as_str().unwrap());
             assert_eq!(after - before, change, "{title}, in {asset}: {balance}");
             sum += change;

@@ -40,9 +40,9 @@ async fn standard_output_is_the_result_alone() {
     let created = stage.types("buyer", "create --seller {seller} --amount 1 --deliver-by 1d").succeeds();
     let address = created.out.split_whitespace().nth(1).unwrap().to_owned();
     assert!(created.out.starts_with("escrow "), "{created:#?}");
-    assert!(created.err.contains("submitting"), "{created:#?}");
+    assert!(created.err.contains("Sending transaction"), "{created:#?}");
     assert!(created.err.contains(&format!("escrow fund {address}")), "{created:#?}");
-    assert!(!created.out.contains("submitting"), "{created:#?}");
+    assert!(!created.out.contains("Sending transaction"), "{created:#?}");
 
     let shown = stage.types("buyer", &format!("show {address}")).succeeds();
     assert_eq!(shown.err, "");

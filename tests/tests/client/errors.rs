@@ -3,10 +3,11 @@
 use std::net::TcpListener;
 
 use escrow_client::{
-    Error, EscrowClient, EscrowError, Recipient, address,
+    Error, EscrowClient, EscrowError, Recipient, Submitted, Unsigned, address,
     escrow::state::RISK_FREEZE,
     instruction,
     terms::{self, Asset},
+    transaction::PrepareError,
 };
 use escrow_localnet::{Config, Localnet, MintConfig, TokenProgram};
 use solana_client::rpc_config::RpcSendTransactionConfig;
@@ -271,9 +272,17 @@ async fn who_does_not_sign_is_noticed_before_anything_is_sent() {
         world.client.send(&[], &[]).await.unwrap_err(),
         world.send(std::slice::from_ref(&fund), &[]).await.unwrap_err(),
         world.send(std::slice::from_ref(&fund), &[&world.seller]).await.unwrap_err(),
-        world.client.prepare(&[fund], &operator, &[&world.buyer]).await.unwrap_err(),
+        world
+            .client
+            .prepare(&[fund], &operator)
+            .await
+            .unwrap()
+            .sign(&[&world.buyer])
+            .and_then(Unsigned::complete)
+            .unwrap_err()
+            .into(),
     ] {
-        assert!(matches!(error, Error::Signer(_)), "{error:?}");
+        assert!(matches!(error, Error::Transaction(_)), "{error:?}");
         assert_says(&error, &["cannot sign"]);
     }
 }
@@ -299,8 +308,8 @@ async fn a_transaction_that_is_too_large_is_not_sent() {
     let payment = transfer(&world.operator.pubkey(), &world.buyer.pubkey(), 1);
     let balance = world.net.balance(&world.operator.pubkey()).await.unwrap();
     let error = world.send(&vec![payment; 100], &[]).await.unwrap_err();
-    assert!(matches!(error, Error::Rpc { .. } | Error::Refused(_)), "{error:?}");
-    assert_says(&error, &["too large"]);
+    assert!(matches!(error, Error::Transaction(PrepareError::TooLarge { .. })), "{error:?}");
+    assert_says(&error, &["1232", "divide it into several"]);
     assert_eq!(world.net.balance(&world.operator.pubkey()).await.unwrap(), balance);
 }
 
@@ -311,15 +320,16 @@ async fn a_transaction_that_failed_on_the_chain_says_why() {
     let escrow = world.funded(&world.terms(&world.sol().await, 1_000).await).await;
     let release = instruction::release(escrow, world.buyer.pubkey(), 0, 1, 7);
     let signers = [&world.operator, &world.buyer];
-    let prepared = world.client.prepare(&[release], &world.operator.pubkey(), &signers).await.unwrap();
+    let unsigned = world.client.prepare(&[release], &world.operator.pubkey()).await.unwrap();
+    let signed = unsigned.sign(&signers).and_then(Unsigned::complete).unwrap();
     let unchecked = RpcSendTransactionConfig { skip_preflight: true, ..RpcSendTransactionConfig::default() };
-    world.client.rpc().send_transaction_with_config(&prepared.transaction, unchecked).await.unwrap();
-    let failed = world.net.confirm(&prepared.signature()).await.unwrap_err();
+    world.client.rpc().send_transaction_with_config(signed.transaction(), unchecked).await.unwrap();
+    let failed = world.net.confirm(&signed.signature()).await.unwrap_err();
     assert!(matches!(failed, escrow_localnet::Error::TransactionFailed { .. }), "{failed:?}");
 
-    let error = world.client.submit(&prepared).await.unwrap_err();
+    let error = world.client.confirm(&Submitted::perhaps(signed.clone())).await.unwrap_err();
     let Error::Failed { signature, failure } = &error else { panic!("{error:?}") };
-    assert_eq!(*signature, prepared.signature());
+    assert_eq!(*signature, signed.signature());
     assert_eq!(failure.escrow_error(), Some(EscrowError::RemainingMismatch));
     assert_eq!(error.escrow_error(), Some(EscrowError::RemainingMismatch));
     assert_says(&error, &[&signature.to_string(), "RemainingMismatch", "6081"]);
@@ -341,7 +351,7 @@ async fn a_node_that_is_not_there_is_named() {
         client.now().await.unwrap_err(),
         client.mint(&address).await.unwrap_err(),
         client.list(&Default::default()).await.unwrap_err(),
-        client.prepare(&[], &payer.pubkey(), &[&payer]).await.unwrap_err(),
+        client.prepare(&[], &payer.pubkey()).await.unwrap_err(),
         client.send(&[], &[&payer]).await.unwrap_err(),
     ] {
         assert!(matches!(&error, Error::Rpc { url: named, .. } if *named == url), "{error:?}");

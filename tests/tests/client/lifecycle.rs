@@ -1,6 +1,8 @@
 //! Whole escrows, from their creation to their end, with every balance.
 
-use escrow_client::{EscrowInstruction, MilestoneStatus, Proposal, Recipient, address, instruction, terms};
+use escrow_client::{
+    EscrowInstruction, MilestoneStatus, Proposal, Recipient, address, history::Completeness, instruction, terms,
+};
 use escrow_localnet::TokenProgram;
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
@@ -428,8 +430,10 @@ async fn a_closed_escrow_has_a_history() {
         wanted.push((EscrowInstruction::Close, None));
     }
     let history = world.client.history(&escrow).await.unwrap();
-    let history: Vec<_> = history.into_iter().map(|entry| (entry.action.instruction, entry.action.actor)).collect();
+    assert_eq!(history.completeness, Completeness::Whole);
+    let entries = history.steps.into_iter().map(|step| step.entry.action);
+    let history: Vec<_> = entries.map(|action| (action.instruction, action.actor)).collect();
     assert_eq!(history, wanted);
     let other = world.client.history(&Keypair::new().pubkey()).await.unwrap();
-    assert_eq!(other.len(), 0);
+    assert_eq!((other.steps.len(), other.completeness), (0, Completeness::Nothing));
 }

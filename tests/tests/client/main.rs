@@ -13,6 +13,8 @@ mod lists;
 mod pure;
 mod reading;
 mod sending;
+mod strangers;
+mod transactions;
 
 use std::time::Duration;
 

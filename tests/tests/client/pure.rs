@@ -1,7 +1,7 @@
 //! What needs no node: addresses, terms, and the types themselves.
 
 use escrow_client::{
-    Confirmed, Error, EscrowAccount, EscrowClient, EscrowError, Filter, Mint, Prepared, Terms,
+    Confirmed, Error, EscrowAccount, EscrowClient, EscrowError, Filter, Mint, Signed, Submitted, Terms, Unsigned,
     account::AccountError,
     address::{associated_token_address, escrow_address, vault_address},
     amount::AmountError,
@@ -19,7 +19,9 @@ const _: () = {
     shared::<EscrowAccount>();
     shared::<Filter>();
     shared::<Mint>();
-    shared::<Prepared>();
+    shared::<Unsigned>();
+    shared::<Signed>();
+    shared::<Submitted>();
     shared::<Confirmed>();
     shared::<Terms>();
     shared::<Asset>();

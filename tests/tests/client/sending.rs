@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use escrow_client::{Confirmed, Error, EscrowClient, EscrowError, Prepared, instruction};
+use escrow_client::{
+    Confirmed, Error, EscrowClient, EscrowError, Signed, Submitted, Unsigned, instruction, transaction::Lifetime,
+};
 use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
 use solana_keypair::Keypair;
@@ -27,15 +29,16 @@ const HANGS: Duration = Duration::from_secs(240);
 /// A payment of the operator to a new address, signed and not sent.
 struct Payment {
     to: Pubkey,
-    prepared: Prepared,
+    signed: Signed,
 }
 
 impl Payment {
     async fn prepare(world: &World) -> Self {
         let to = Keypair::new().pubkey();
         let payment = transfer(&world.operator.pubkey(), &to, SOL / 100);
-        let prepared = world.client.prepare(&[payment], &world.operator.pubkey(), &[&world.operator]).await.unwrap();
-        Self { to, prepared }
+        let unsigned = world.client.prepare(&[payment], &world.operator.pubkey()).await.unwrap();
+        let signed = unsigned.sign(&[&world.operator]).and_then(Unsigned::complete).unwrap();
+        Self { to, signed }
     }
 
     /// How often it was executed.
@@ -45,9 +48,10 @@ impl Payment {
 }
 
 /// Produces blocks until the payment cannot be executed any more.
-async fn outlive(world: &World, prepared: &Prepared) {
+async fn outlive(world: &World, signed: &Signed) {
+    let Lifetime::Blockhash { last_valid_block_height, .. } = signed.lifetime() else { panic!("a nonce") };
     tokio::time::timeout(HANGS, async {
-        while world.client.rpc().get_block_height().await.unwrap() <= prepared.last_valid_block_height {
+        while world.client.rpc().get_block_height().await.unwrap() <= last_valid_block_height {
             if world.net.is_embedded() {
                 // Each of these brings its own block, and the ones that finalize it.
                 world.net.fund(&Keypair::new().pubkey(), SOL).await.unwrap();
@@ -59,8 +63,9 @@ async fn outlive(world: &World, prepared: &Prepared) {
     .unwrap();
 }
 
-async fn submit(client: &EscrowClient, prepared: &Prepared) -> escrow_client::Result<Confirmed> {
-    tokio::time::timeout(HANGS, client.submit(prepared)).await.expect("it hangs")
+async fn submit(client: &EscrowClient, signed: &Signed) -> escrow_client::Result<Confirmed> {
+    let waits = async { client.confirm(&client.submit(signed.clone()).await?).await };
+    tokio::time::timeout(HANGS, waits).await.expect("it hangs")
 }
 
 /// A back end does all of this in tasks of its own.
@@ -69,10 +74,13 @@ fn waiting_can_move_between_threads() {
     fn movable<T: Send>(_: T) {}
     let client = EscrowClient::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
     let keypair = Keypair::new();
-    let (address, signers) = (keypair.pubkey(), [&keypair]);
-    let prepared = Prepared { transaction: Default::default(), last_valid_block_height: 0 };
-    movable(client.prepare(&[], &address, &signers));
-    movable(client.submit(&prepared));
+    let address = keypair.pubkey();
+    let lifetime = Lifetime::Blockhash { hash: [1; 32], last_valid_block_height: 0, slot: 0 };
+    let unsigned = Unsigned::new(&[], &address, lifetime).unwrap();
+    let signed = unsigned.sign(&[&keypair]).and_then(Unsigned::complete).unwrap();
+    movable(client.prepare(&[], &address));
+    movable(client.submit(signed.clone()));
+    movable(client.confirm(&Submitted::perhaps(signed)));
     movable(client.send(&[], &[&keypair]));
     movable(client.escrow(&address));
     movable(client.list(&Default::default()));
@@ -83,7 +91,7 @@ fn waiting_can_move_between_threads() {
 async fn preparing_sends_nothing() {
     let world = World::new().await;
     let payment = Payment::prepare(&world).await;
-    assert_eq!(world.client.status(&payment.prepared.signature()).await.unwrap(), None);
+    assert_eq!(world.client.status(&payment.signed.signature()).await.unwrap(), None);
     assert_eq!(payment.executions(&world).await, 0);
 }
 
@@ -91,14 +99,14 @@ async fn preparing_sends_nothing() {
 async fn submitting_again_changes_nothing() {
     let world = World::new().await;
     let payment = Payment::prepare(&world).await;
-    let first = submit(&world.client, &payment.prepared).await.unwrap();
-    assert_eq!(first.signature, payment.prepared.signature());
+    let first = submit(&world.client, &payment.signed).await.unwrap();
+    assert_eq!(first.signature, payment.signed.signature());
     for _ in 0..3 {
-        assert_eq!(submit(&world.client, &payment.prepared).await.unwrap(), first);
+        assert_eq!(submit(&world.client, &payment.signed).await.unwrap(), first);
     }
     // Also from another process, which kept the transaction.
     let other = EscrowClient::new(world.net.rpc_url(), CommitmentConfig::confirmed());
-    assert_eq!(submit(&other, &payment.prepared.clone()).await.unwrap(), first);
+    assert_eq!(submit(&other, &payment.signed.clone()).await.unwrap(), first);
     assert_eq!(payment.executions(&world).await, 1);
     let status = world.client.status(&first.signature).await.unwrap().unwrap();
     assert_eq!((status.slot, status.err), (first.slot, None));
@@ -111,7 +119,7 @@ async fn eight_at_once_execute_it_once() {
         let payment = Payment::prepare(&world).await;
         let tasks: Vec<_> = (0..8)
             .map(|_| {
-                let (client, prepared) = (world.client.clone(), payment.prepared.clone());
+                let (client, prepared) = (world.client.clone(), payment.signed.clone());
                 tokio::spawn(async move { submit(&client, &prepared).await })
             })
             .collect();
@@ -135,9 +143,10 @@ async fn two_different_transactions_for_one_release_release_once() {
     for payer in [&world.operator, &world.buyer, &world.seller] {
         let signers: Vec<&Keypair> =
             if payer.pubkey() == world.buyer.pubkey() { vec![payer] } else { vec![payer, &world.buyer] };
-        let prepared = world.client.prepare(std::slice::from_ref(&release), &payer.pubkey(), &signers).await.unwrap();
+        let unsigned = world.client.prepare(std::slice::from_ref(&release), &payer.pubkey()).await.unwrap();
+        let signed = unsigned.sign(&signers).and_then(Unsigned::complete).unwrap();
         let client = world.client.clone();
-        tasks.push(tokio::spawn(async move { submit(&client, &prepared).await }));
+        tasks.push(tokio::spawn(async move { submit(&client, &signed).await }));
     }
     let mut done = 0;
     for task in tasks {
@@ -154,17 +163,17 @@ async fn two_different_transactions_for_one_release_release_once() {
 async fn an_old_transaction_expires_and_is_never_executed() {
     let world = World::new().await;
     let payment = Payment::prepare(&world).await;
-    outlive(&world, &payment.prepared).await;
+    outlive(&world, &payment.signed).await;
     for _ in 0..2 {
-        let error = submit(&world.client, &payment.prepared).await.unwrap_err();
+        let error = submit(&world.client, &payment.signed).await.unwrap_err();
         assert!(
-            matches!(&error, Error::Expired { signature } if *signature == payment.prepared.signature()),
+            matches!(&error, Error::Expired { signature } if *signature == payment.signed.signature()),
             "{error:?}"
         );
-        assert!(error.to_string().contains(&payment.prepared.signature().to_string()));
+        assert!(error.to_string().contains(&payment.signed.signature().to_string()));
     }
     assert_eq!(payment.executions(&world).await, 0);
-    assert_eq!(world.client.status(&payment.prepared.signature()).await.unwrap(), None);
+    assert_eq!(world.client.status(&payment.signed.signature()).await.unwrap(), None);
 }
 
 /// What was executed in time is known to be, long after its block hash has expired.
@@ -172,9 +181,9 @@ async fn an_old_transaction_expires_and_is_never_executed() {
 async fn an_old_transaction_that_was_executed_is_not_expired() {
     let world = World::new().await;
     let payment = Payment::prepare(&world).await;
-    let first = submit(&world.client, &payment.prepared).await.unwrap();
-    outlive(&world, &payment.prepared).await;
-    assert_eq!(submit(&world.client, &payment.prepared).await.unwrap(), first);
+    let first = submit(&world.client, &payment.signed).await.unwrap();
+    outlive(&world, &payment.signed).await;
+    assert_eq!(submit(&world.client, &payment.signed).await.unwrap(), first);
     assert_eq!(payment.executions(&world).await, 1);
 }
 
@@ -183,7 +192,7 @@ async fn an_old_transaction_that_was_executed_is_not_expired() {
 async fn a_lost_transaction_is_sent_again() {
     let world = World::new().await;
     let payment = Payment::prepare(&world).await;
-    let signature = payment.prepared.signature().to_string();
+    let signature = payment.signed.signature().to_string();
     let lost = Arc::new(AtomicUsize::new(0));
     let gateway = Gateway::before(&world.net, {
         let lost = Arc::clone(&lost);
@@ -193,8 +202,8 @@ async fn a_lost_transaction_is_sent_again() {
         }
     })
     .await;
-    let confirmed = submit(&gateway.client(), &payment.prepared).await.unwrap();
-    assert_eq!(confirmed.signature, payment.prepared.signature());
+    let confirmed = submit(&gateway.client(), &payment.signed).await.unwrap();
+    assert_eq!(confirmed.signature, payment.signed.signature());
     assert_eq!(payment.executions(&world).await, 1);
     assert!(gateway.asked("sendTransaction").len() >= 3);
     // Byte for byte the same each time, or it would not be executed once at most.
@@ -208,17 +217,17 @@ async fn a_lost_transaction_is_sent_again() {
 async fn a_transaction_that_never_arrives_expires() {
     let world = World::new().await;
     let payment = Payment::prepare(&world).await;
-    let signature = payment.prepared.signature().to_string();
+    let signature = payment.signed.signature().to_string();
     let gateway = Gateway::before(&world.net, move |method, _| match method {
         "sendTransaction" => Reply::Result(json!(signature)),
         _ => Reply::Forward,
     })
     .await;
     let waiting = tokio::spawn({
-        let (client, prepared) = (gateway.client(), payment.prepared.clone());
+        let (client, prepared) = (gateway.client(), payment.signed.clone());
         async move { submit(&client, &prepared).await }
     });
-    outlive(&world, &payment.prepared).await;
+    outlive(&world, &payment.signed).await;
     let error = waiting.await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Expired { .. }), "{error:?}");
     assert_eq!(payment.executions(&world).await, 0);
@@ -234,8 +243,8 @@ async fn a_lost_answer_does_not_matter() {
         _ => Reply::Forward,
     })
     .await;
-    let confirmed = submit(&gateway.client(), &payment.prepared).await.unwrap();
-    assert_eq!(confirmed.signature, payment.prepared.signature());
+    let confirmed = submit(&gateway.client(), &payment.signed).await.unwrap();
+    assert_eq!(confirmed.signature, payment.signed.signature());
     assert_eq!(payment.executions(&world).await, 1);
 }
 
@@ -258,16 +267,16 @@ async fn a_node_that_dies_while_waiting_leaves_it_unknown() {
     })
     .await;
     let client = gateway.client();
-    let error = submit(&client, &payment.prepared).await.unwrap_err();
+    let error = submit(&client, &payment.signed).await.unwrap_err();
     assert!(
-        matches!(&error, Error::Unknown { signature, .. } if *signature == payment.prepared.signature()),
+        matches!(&error, Error::Unknown { signature, .. } if *signature == payment.signed.signature()),
         "{error:?}"
     );
-    assert!(error.to_string().contains(&payment.prepared.signature().to_string()));
-    assert!(matches!(client.status(&payment.prepared.signature()).await, Err(Error::Unknown { .. })));
+    assert!(error.to_string().contains(&payment.signed.signature().to_string()));
+    assert!(matches!(client.status(&payment.signed.signature()).await, Err(Error::Unknown { .. })));
 
-    let confirmed = submit(&world.client, &payment.prepared).await.unwrap();
-    assert_eq!(confirmed.signature, payment.prepared.signature());
+    let confirmed = submit(&world.client, &payment.signed).await.unwrap();
+    assert_eq!(confirmed.signature, payment.signed.signature());
     assert_eq!(payment.executions(&world).await, 1);
 }
 
@@ -292,8 +301,8 @@ async fn a_node_that_lags_behind_is_waited_for() {
         }
     })
     .await;
-    let confirmed = submit(&gateway.client(), &payment.prepared).await.unwrap();
-    assert_eq!(confirmed.signature, payment.prepared.signature());
+    let confirmed = submit(&gateway.client(), &payment.signed).await.unwrap();
+    assert_eq!(confirmed.signature, payment.signed.signature());
     assert_eq!(payment.executions(&world).await, 1);
 }
 

@@ -20,6 +20,14 @@ fn the_tables_of_the_protocol_are_what_the_code_says() {
 }
 
 #[test]
+fn the_schemas_are_those_of_the_views() {
+    for (name, written) in escrow_tests::documents::schemas() {
+        let committed = std::fs::read_to_string(escrow_tests::documents::path(&name)).unwrap_or_default();
+        assert!(committed == written, "docs/{name} no longer matches: cargo run -p escrow-tests --bin documents");
+    }
+}
+
+#[test]
 fn the_committed_program_holds_a_security_txt_that_tools_can_read() {
     let program = std::fs::read(escrow_tests::elf_path()).expect("the committed program");
     let found = solana_security_txt::find_and_parse(&program).expect("a security.txt");

@@ -540,3 +540,20 @@ fn a_proposal_near_the_open_one_is_not_accepted() {
         }
     }
 }
+
+/// What stands for an account that is left out is the program's own address and no other.
+#[test]
+fn a_placeholder_is_the_program_itself_and_nothing_near() {
+    let mut deal = Deal::created(Kind::Sol, &[1_000], plain);
+    let mut decided = Deal::funded(Kind::Sol, &[1_000], plain);
+    decided.ok(decided.release(0, 1_000));
+    let withdraw = decided.withdraw(Recipient::Seller);
+    for other in near(escrow::ID) {
+        for index in 0..4 {
+            let mut placeholders = [escrow::ID; 4];
+            placeholders[index] = other;
+            deal.refused(deal.fund().behind(&placeholders), TokenAccountsUnexpected);
+            decided.refused(withdraw.clone().behind(&placeholders), TokenAccountsUnexpected);
+        }
+    }
+}

@@ -131,6 +131,9 @@ fn a_recipient_or_a_proposal_that_does_not_exist_is_refused() {
     for tag in 3..=255 {
         deal.refused(propose.clone().data(|data| data[1] = tag), InstructionLength);
         deal.refused(accept.clone().data(|data| data[1] = tag), InstructionLength);
+        // Nor is it read as one that has no more than its kind.
+        deal.refused(propose.clone().data(|data| *data = vec![data[0], tag]), InstructionLength);
+        deal.refused(accept.clone().data(|data| *data = vec![data[0], tag]), InstructionLength);
     }
 }
 

@@ -4,44 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use escrow_client::escrow;
+use escrow_frame::Options;
 use escrow_migrations::ElfHash;
-use solana_commitment_config::CommitmentLevel;
 use solana_pubkey::Pubkey;
-
-use crate::output::Format;
 
 /// Deploys, upgrades and verifies the escrow program, on any cluster.
 #[derive(Debug, Parser)]
 #[command(name = "escrow-migrate", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub options: Options,
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Options of every command.
-#[derive(Debug, Args)]
-pub struct Global {
-    /// RPC node: a URL, or localhost, devnet, testnet, mainnet-beta [default: Solana's configuration, or localhost]
-    #[arg(short, long, global = true, value_name = "URL_OR_MONIKER", env = "ESCROW_URL", hide_env_values = true)]
-    pub url: Option<String>,
-
-    /// Keypair file that signs and pays [default: Solana's configuration, or ~/.config/solana/id.json]
-    #[arg(short, long, global = true, value_name = "PATH", env = "ESCROW_KEYPAIR")]
-    pub keypair: Option<PathBuf>,
-
-    /// What to read at and wait for: processed, confirmed or finalized [default: Solana's configuration, or confirmed]
-    #[arg(long, global = true, value_name = "LEVEL")]
-    pub commitment: Option<CommitmentLevel>,
-
-    /// Solana's configuration file [default: ~/.config/solana/cli/config.yml]
-    #[arg(short = 'C', long, global = true, value_name = "PATH")]
-    pub config: Option<PathBuf>,
-
-    /// How to print the result
-    #[arg(long, global = true, value_enum, default_value_t = Format::Display)]
-    pub output: Format,
 }
 
 /// What to do.

@@ -10,13 +10,13 @@ use crate::{
     cli::{Cli, CloseBufferArgs, Command, DeployArgs, SetAuthorityArgs, ShowArgs, UpgradeArgs},
     context::{self, Context},
     error::{CliError, Result},
-    output::{ClosedView, DoneView, ProgramView},
+    view::{ClosedView, DoneView, ProgramView},
 };
 
 /// Runs a command and prints its result.
 pub async fn run(cli: Cli) -> Result<()> {
-    let Cli { global, command } = cli;
-    let context = Context::new(global)?;
+    let Cli { options, command } = cli;
+    let context = Context::new(options.resolve()?);
     match command {
         Command::Deploy(args) => context.print(&deploy(&context, args).await?),
         Command::Upgrade(args) => context.print(&upgrade(&context, args).await?),
@@ -28,7 +28,7 @@ pub async fn run(cli: Cli) -> Result<()> {
 }
 
 async fn deploy(context: &Context, args: DeployArgs) -> Result<DoneView> {
-    let program = context::keypair(&args.program_keypair)?;
+    let program = context.keypair_in(&args.program_keypair, "--program-keypair")?;
     let elf = context::elf(&args.elf)?;
     let (payer, authority) = (context.keypair()?, context.authority(&args.authority)?);
     let request = Deploy {
@@ -78,7 +78,7 @@ async fn set_authority(context: &Context, args: SetAuthorityArgs) -> Result<Prog
     let named = args.new.as_deref().unwrap_or_default();
     let signing = match args.make_final || args.skip_new_authority_check {
         true => None,
-        false => Some(context::keypair(Path::new(named))?),
+        false => Some(context.keypair_in(Path::new(named), "NEW")?),
     };
     let new = match &signing {
         Some(keypair) => NewAuthority::Signing(keypair),

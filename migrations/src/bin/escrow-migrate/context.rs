@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use escrow_client::{EscrowClient, read::node_url};
+use escrow_client::EscrowClient;
+use escrow_frame::{Format, Settings, SignerSource};
 use escrow_migrations::{Elf, ElfHash, Event, Migrator, cost::Sol};
 use indicatif::{ProgressBar, ProgressStyle};
-use solana_cli_config::Config;
-use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
-use solana_keypair::{Keypair, read_keypair_file};
+use solana_keypair::Keypair;
 
 use crate::{
-    cli::{AuthorityArgs, ElfArgs, Global, NamedArgs, SendArgs},
+    cli::{AuthorityArgs, ElfArgs, NamedArgs, SendArgs},
     error::{CliError, Result},
-    output::{self, Format},
 };
 
 /// The committed program, in a checkout.
@@ -22,41 +20,29 @@ const COMMITTED: &str = "programs/escrow/elf/escrow.so";
 pub struct Context {
     pub format: Format,
     client: EscrowClient,
-    keypair_path: Option<PathBuf>,
+    signer: SignerSource,
     progress: ProgressBar,
 }
 
 impl Context {
-    /// From the options, and where they are silent from Solana's own configuration.
-    pub fn new(global: Global) -> Result<Self> {
-        let Global { url, keypair, commitment, config, output: format } = global;
-        let config = load_config(config)?;
-        let named = url.or_else(|| config.as_ref().map(|config| config.json_rpc_url.clone()));
-        // Without a configuration nobody should end up on mainnet by accident.
-        let url = resolve_url(named.as_deref().unwrap_or("localhost"))?;
-        let commitment = match (commitment, &config) {
-            (Some(level), _) => level,
-            (None, Some(config)) if !config.commitment.is_empty() => config.commitment.parse().map_err(|_| {
-                CliError::Usage(format!("Solana's configuration names the commitment \"{}\"", config.commitment))
-            })?,
-            (None, _) => CommitmentLevel::Confirmed,
-        };
-        let keypair_path = keypair.or_else(|| config.map(|config| config.keypair_path.into())).or_else(default_keypair);
-        let client = EscrowClient::new(url, CommitmentConfig { commitment });
+    /// From what the options come to.
+    pub fn new(settings: Settings) -> Self {
+        let Settings { url, commitment, signer, format } = settings;
+        let client = EscrowClient::new(url, commitment);
         // On standard error, and only if that is a terminal.
         let progress = ProgressBar::new_spinner();
         progress.set_message(format!("asking {}", client.url()));
         progress.enable_steady_tick(std::time::Duration::from_millis(200));
-        Ok(Self { format, client, keypair_path, progress })
+        Self { format, client, signer, progress }
     }
 
     /// What does the work.
     pub fn migrator(&self, send: Option<SendArgs>) -> Migrator {
         let progress = self.progress.clone();
-        let tell = self.format == Format::Display;
+        let format = self.format;
         let url = self.client.url();
         let migrator =
-            Migrator::new(self.client.clone()).with_observer(move |event| show(&progress, tell, &url, event));
+            Migrator::new(self.client.clone()).with_observer(move |event| show(&progress, format, &url, event));
         match send {
             Some(send) => migrator.with_parallel(usize::from(send.parallel)).with_unit_price(send.compute_unit_price),
             None => migrator,
@@ -65,21 +51,26 @@ impl Context {
 
     /// The keypair that pays.
     pub fn keypair(&self) -> Result<Keypair> {
-        match &self.keypair_path {
-            Some(path) => keypair(path),
-            None => Err(CliError::Usage("there is no home directory: name a keypair with --keypair".to_owned())),
-        }
+        Ok(self.signer.keypair("--keypair", self.format).map_err(escrow_frame::Error::from)?)
     }
 
     /// The keypair that may upgrade.
     pub fn authority(&self, args: &AuthorityArgs) -> Result<Keypair> {
-        args.upgrade_authority.as_deref().map_or_else(|| self.keypair(), keypair)
+        match &args.upgrade_authority {
+            Some(path) => self.keypair_in(path, "--upgrade-authority"),
+            None => self.keypair(),
+        }
+    }
+
+    /// The keypair in a file that `option` names.
+    pub fn keypair_in(&self, path: &Path, option: &'static str) -> Result<Keypair> {
+        Ok(SignerSource::new(path).keypair(option, self.format).map_err(escrow_frame::Error::from)?)
     }
 
     /// Prints the result.
     pub fn print(&self, result: &(impl serde::Serialize + std::fmt::Display)) -> Result<()> {
         self.progress.finish_and_clear();
-        output::print(self.format, result)
+        Ok(escrow_frame::print(self.format, result).map_err(escrow_frame::Error::from)?)
     }
 }
 
@@ -90,12 +81,8 @@ impl Drop for Context {
 }
 
 /// Shows a person how far it is.
-fn show(progress: &ProgressBar, tell: bool, url: &str, event: Event<'_>) {
-    let note = |text: String| {
-        if tell {
-            progress.suspend(|| output::note(text));
-        }
-    };
+fn show(progress: &ProgressBar, format: Format, url: &str, event: Event<'_>) {
+    let note = |text: String| progress.suspend(|| escrow_frame::note(format, text));
     match event {
         Event::Affordable(cost) => {
             note(format!("on {url}: {} are needed and {} are there ({cost})", Sol(cost.needed), Sol(cost.available)))
@@ -118,11 +105,6 @@ fn show(progress: &ProgressBar, tell: bool, url: &str, event: Event<'_>) {
 
 const BAR: &str = "{msg} {bar:40} {bytes} of {total_bytes}, {elapsed}";
 
-/// A keypair file.
-pub fn keypair(path: &Path) -> Result<Keypair> {
-    read_keypair_file(path).map_err(|error| CliError::Keypair { path: path.to_owned(), reason: error.to_string() })
-}
-
 /// The bytes that were named.
 pub fn elf(args: &ElfArgs) -> Result<Elf> {
     let path = match &args.elf {
@@ -130,7 +112,7 @@ pub fn elf(args: &ElfArgs) -> Result<Elf> {
         None => committed().ok_or_else(|| CliError::Usage(format!("there is no {COMMITTED} here: name --elf")))?,
     };
     let hash = named(args.named)?;
-    let bytes = std::fs::read(&path).map_err(|source| CliError::File { path, source })?;
+    let bytes = std::fs::read(&path).map_err(|source| escrow_frame::Error::File { path, source })?;
     Ok(Elf::new(bytes, &hash)?)
 }
 
@@ -149,7 +131,8 @@ pub fn committed_hash() -> Result<Option<ElfHash>> {
     let Some(path) = committed().map(|elf| elf.with_added_extension("sha256")).filter(|path| path.exists()) else {
         return Ok(None);
     };
-    let text = std::fs::read_to_string(&path).map_err(|source| CliError::File { path: path.clone(), source })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| escrow_frame::Error::File { path: path.clone(), source })?;
     // As sha256sum writes it: the sum, and the name.
     let sum = text.split_whitespace().next().unwrap_or_default();
     let hash = sum.parse().map_err(|error| CliError::Usage(format!("{}: {error}", path.display())))?;
@@ -162,48 +145,9 @@ fn committed() -> Option<PathBuf> {
     here.ancestors().map(|folder| folder.join(COMMITTED)).find(|path| path.exists())
 }
 
-/// Solana's configuration, if there is one.
-fn load_config(path: Option<PathBuf>) -> Result<Option<Config>> {
-    let named = path.is_some();
-    let Some(path) = path.or_else(default_config) else { return Ok(None) };
-    // That there is none is normal, unless it was named.
-    if !named && !path.exists() {
-        return Ok(None);
-    }
-    match Config::load(&path.to_string_lossy()) {
-        Ok(config) => Ok(Some(config)),
-        Err(error) => Err(CliError::Config { path, reason: error.to_string() }),
-    }
-}
-
-fn default_config() -> Option<PathBuf> {
-    solana_cli_config::CONFIG_FILE.as_ref().map(PathBuf::from)
-}
-
-/// Where `solana-keygen new` puts the first one.
-fn default_keypair() -> Option<PathBuf> {
-    Some(default_config()?.parent()?.parent()?.join("id.json"))
-}
-
-/// The URL behind a moniker; other URLs as they are.
-fn resolve_url(url: &str) -> Result<String> {
-    node_url(url).ok_or_else(|| {
-        CliError::Usage(format!(
-            "\"{url}\" is no RPC node: name a URL (http://…) or localhost, devnet, testnet or mainnet-beta"
-        ))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn monikers_stand_for_clusters() {
-        assert_eq!(resolve_url("localhost").ok().as_deref(), Some("http://127.0.0.1:8899"));
-        assert_eq!(resolve_url("http://10.0.0.1:1").ok().as_deref(), Some("http://10.0.0.1:1"));
-        assert!(matches!(resolve_url("mainnet"), Err(CliError::Usage(_))));
-    }
 
     #[test]
     fn the_bar_has_a_valid_template() {

@@ -1,8 +1,6 @@
 //! Why a command failed, and what to do next.
 
-use std::path::PathBuf;
-
-use serde_json::json;
+use escrow_frame::{Diagnostic, Kind, Retry};
 use thiserror::Error;
 
 /// The result of a command.
@@ -11,54 +9,66 @@ pub type Result<T> = std::result::Result<T, CliError>;
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CliError {
+    /// What every command line can meet: the configuration, a keypair, the node, the output.
+    #[error(transparent)]
+    Frame(#[from] escrow_frame::Error),
     /// What the library says.
     #[error(transparent)]
     Migration(#[from] escrow_migrations::Error),
-    /// A keypair file cannot be read.
-    #[error(
-        "cannot read the keypair file {path}: {reason}. Name another with --keypair, --upgrade-authority or \
-         --program-keypair"
-    )]
-    Keypair {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The configuration file cannot be read.
-    #[error("cannot read Solana's configuration {path}: {reason}")]
-    Config {
-        /// Where it is.
-        path: PathBuf,
-        /// What went wrong.
-        reason: String,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What went wrong.
-        source: std::io::Error,
-    },
     /// The arguments do not fit together, or are not enough.
     #[error("{0}")]
     Usage(String),
-    /// Standard output does not take the result.
-    #[error("cannot write the result: {0}")]
-    Output(#[from] std::io::Error),
-    /// The result cannot be written as JSON.
-    #[error("cannot write the result as JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
-impl CliError {
-    /// For those who asked for JSON.
-    pub fn json(&self) -> serde_json::Value {
-        let signature = match self {
+impl Diagnostic for CliError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Frame(error) => error.kind(),
+            Self::Migration(error) => migration_kind(error),
+            Self::Usage(_) => Kind::Usage,
+        }
+    }
+
+    fn retry(&self) -> Option<Retry> {
+        match self {
+            Self::Frame(error) => error.retry(),
+            Self::Migration(_) => self.kind().retry(),
+            Self::Usage(_) => self.kind().retry(),
+        }
+    }
+
+    /// 2 only where clap or the frame sees the mistake in the command line alone.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Frame(error) => error.exit_code(),
+            Self::Migration(_) | Self::Usage(_) => 1,
+        }
+    }
+
+    fn signature(&self) -> Option<String> {
+        match self {
+            Self::Frame(error) => error.signature(),
             Self::Migration(error) => error.signature().map(|signature| signature.to_string()),
-            _ => None,
-        };
-        json!({ "error": self.to_string(), "signature": signature })
+            Self::Usage(_) => None,
+        }
+    }
+}
+
+fn migration_kind(error: &escrow_migrations::Error) -> Kind {
+    use escrow_migrations::Error;
+    match error {
+        Error::NotDeployed { .. } | Error::NoBuffer { .. } => Kind::NotFound,
+        Error::NotAProgram { .. } | Error::WrongHash { .. } | Error::OtherBytes { .. } => Kind::Mismatch,
+        Error::Congested { .. } => Kind::Expired,
+        Error::NoNewSlot { .. } | Error::NotSeen { .. } => Kind::Network,
+        Error::Client(error) => match **error {
+            escrow_client::Error::Rpc { .. } | escrow_client::Error::Answer { .. } => Kind::Network,
+            escrow_client::Error::Failed { .. } => Kind::Failed,
+            escrow_client::Error::Expired { .. } => Kind::Expired,
+            // The same command goes on where this one ended, and finds what was executed.
+            escrow_client::Error::Unknown { .. } => Kind::Network,
+            _ => Kind::Refused,
+        },
+        _ => Kind::Refused,
     }
 }

@@ -7,32 +7,27 @@ mod cli;
 mod commands;
 mod context;
 mod error;
-mod output;
+mod view;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 /// What shells give to a process that an interrupt (signal 2) has ended.
 const INTERRUPTED: u8 = 128 + 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let format = cli.global.output;
+    let cli: cli::Cli = match escrow_frame::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let format = cli.options.output;
     // The command is dropped where it stands: that is safe at any point.
     let result = tokio::select! {
         result = commands::run(cli) => result,
         Ok(()) = tokio::signal::ctrl_c() => {
-            output::note("interrupted: the same command again goes on from there, and `close-buffer` gives up");
+            escrow_frame::note(format, "interrupted: the same command again goes on from there, and `close-buffer` gives up");
             return ExitCode::from(INTERRUPTED);
         }
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::print_error(format, &error);
-            ExitCode::FAILURE
-        }
-    }
+    escrow_frame::exit(format, result)
 }

@@ -1,58 +1,10 @@
-//! The one place that prints, and what is printed.
+//! What is printed.
 
-use std::{
-    fmt::{self, Display, Formatter},
-    io::Write,
-};
+use std::fmt::{self, Display, Formatter};
 
-use clap::ValueEnum;
 use escrow_migrations::{ClosedBuffer, Done, ElfHash, Program, cost::Sol};
 use serde::Serialize;
 use solana_signature::Signature;
-
-use crate::error::{CliError, Result};
-
-/// How results and errors are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Display,
-    /// Indented JSON.
-    Json,
-    /// JSON on one line.
-    JsonCompact,
-}
-
-/// Prints a command's result to standard output.
-pub fn print(format: Format, result: &(impl Serialize + Display)) -> Result<()> {
-    let text = match format {
-        Format::Display => result.to_string(),
-        Format::Json => serde_json::to_string_pretty(result)?,
-        Format::JsonCompact => serde_json::to_string(result)?,
-    };
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
-        // Whoever reads has seen enough, as `head` does.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
-}
-
-/// Prints why a command failed to standard error, as JSON if that was asked for.
-pub fn print_error(format: Format, error: &CliError) {
-    let text = match format {
-        Format::Display => format!("error: {error}"),
-        Format::Json => serde_json::to_string_pretty(&error.json()).unwrap_or_default(),
-        Format::JsonCompact => serde_json::to_string(&error.json()).unwrap_or_default(),
-    };
-    note(text);
-}
-
-/// Tells a person something that is not the result.
-pub fn note(text: impl Display) {
-    // Nothing can be done about a standard error that does not take it.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
 
 /// A program as it stands on chain.
 #[derive(Debug, Serialize)]

@@ -1,0 +1,143 @@
+//! Amounts, times and roles.
+
+use escrow::state::{MilestoneStatus, Moved, Recipient};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    explain::Actor,
+    words::{self, Denomination},
+};
+
+/// An amount: exactly, and as people write it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Amount {
+    /// In the asset's smallest unit.
+    pub units: String,
+    /// Digits behind the decimal point; none where the token's mint does not tell.
+    pub decimals: Option<u8>,
+    /// For people: `1.5 SOL`.
+    pub text: String,
+}
+
+impl From<words::Amount> for Amount {
+    fn from(amount: words::Amount) -> Self {
+        Self { units: amount.units.to_string(), decimals: amount.decimals, text: amount.to_string() }
+    }
+}
+
+/// A moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Time {
+    /// Unix seconds.
+    pub unix: i64,
+    /// RFC 3339, in UTC.
+    pub time: String,
+    /// Seconds from the chain's present time; negative in the past.
+    pub seconds_from_now: i64,
+}
+
+impl From<words::Time> for Time {
+    fn from(time: words::Time) -> Self {
+        Self { unix: time.unix, time: time.rfc3339(), seconds_from_now: time.seconds_from_now }
+    }
+}
+
+/// What somebody is in an escrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Who pays in.
+    Buyer,
+    /// Who delivers and is paid.
+    Seller,
+    /// Who rules on disputes.
+    Arbiter,
+    /// Who delivers in the seller's place.
+    Attester,
+    /// Who is paid the fee.
+    FeeRecipient,
+    /// Who paid the account's rent, and gets it back.
+    RentPayer,
+    /// Buyer, seller or rent payer.
+    AnyParty,
+    /// Whoever knows the secret of the hash-lock.
+    SecretHolder,
+    /// Anyone at all.
+    Anyone,
+}
+
+impl From<Actor> for Role {
+    fn from(actor: Actor) -> Self {
+        match actor {
+            Actor::Buyer => Self::Buyer,
+            Actor::Seller => Self::Seller,
+            Actor::Arbiter => Self::Arbiter,
+            Actor::Attester => Self::Attester,
+            Actor::AnyParty => Self::AnyParty,
+            Actor::SecretHolder => Self::SecretHolder,
+            Actor::Anyone => Self::Anyone,
+        }
+    }
+}
+
+impl From<Recipient> for Role {
+    fn from(recipient: Recipient) -> Self {
+        match recipient {
+            Recipient::Buyer => Self::Buyer,
+            Recipient::Seller => Self::Seller,
+            Recipient::Fee => Self::FeeRecipient,
+            Recipient::Arbiter => Self::Arbiter,
+        }
+    }
+}
+
+/// How a milestone stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// Not delivered yet.
+    Pending,
+    /// Delivered; the buyer may review it.
+    Delivered,
+    /// Disputed; the arbiter may rule.
+    Disputed,
+    /// Decided.
+    Settled,
+}
+
+impl From<MilestoneStatus> for Progress {
+    fn from(status: MilestoneStatus) -> Self {
+        match status {
+            MilestoneStatus::Pending => Self::Pending,
+            MilestoneStatus::Delivered => Self::Delivered,
+            MilestoneStatus::Disputed => Self::Disputed,
+            MilestoneStatus::Settled => Self::Settled,
+        }
+    }
+}
+
+/// What everybody gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Shares {
+    /// The seller, after the fee.
+    pub seller: Amount,
+    /// The fee recipient.
+    pub fee_recipient: Amount,
+    /// The buyer.
+    pub buyer: Amount,
+    /// The arbiter.
+    pub arbiter: Amount,
+}
+
+impl Shares {
+    pub(super) fn new(moved: &Moved, denomination: &Denomination) -> Self {
+        let amount = |units| denomination.amount(units).into();
+        let Moved { seller, fee, buyer, arbiter } = *moved;
+        Self { seller: amount(seller), fee_recipient: amount(fee), buyer: amount(buyer), arbiter: amount(arbiter) }
+    }
+}

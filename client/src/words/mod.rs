@@ -1,0 +1,24 @@
+//! What things are called and how they are told to people: the same on the command line, in JSON, in a receipt and on a
+//! page. Pure text: tables, colour and width are for whoever prints, and so is the command to type.
+//!
+//! - [`amount`]: amounts with their unit, also where nobody knows a token's decimals;
+//! - [`time`]: moments and durations;
+//! - [`name`]: one name for each role, status and deadline;
+//! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
+//! - [`refusal`]: why a rule refuses, with the numbers that it is about;
+//! - [`history`]: what a history does not tell;
+//! - [`warning`]: what could go against somebody.
+
+pub mod amount;
+pub mod history;
+pub mod name;
+pub mod refusal;
+pub mod sentence;
+pub mod time;
+pub mod warning;
+
+pub use {
+    amount::{Amount, Decimals, Denomination},
+    sentence::{Sentence, Tense},
+    time::Time,
+};
