@@ -1,5 +1,6 @@
 //! The buffer: where it is, what is in it, and what is not in it yet.
 
+use escrow_client::transaction::{Lifetime, PACKET_SIZE, pack};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use solana_account::Account;
@@ -11,7 +12,6 @@ use solana_sdk_ids::{bpf_loader_upgradeable, system_program};
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_system_interface::instruction as system;
-use solana_transaction::Transaction;
 
 use crate::{
     ElfHash, Error, Event, Migrator, Result,
@@ -21,9 +21,6 @@ use crate::{
 
 /// What the seed of a buffer's address is made from first. Another version finds other buffers.
 const SEED_DOMAIN: &[u8] = b"escrow-migrate:buffer:v1";
-
-/// As much as fits into a packet of IPv6 without being split: what a transaction may have, in bytes.
-const PACKET: usize = 1_232;
 
 /// How often the buffer is read and what is missing is written, before this gives up. Once is enough but for forks.
 const ROUNDS: u32 = 5;
@@ -125,10 +122,11 @@ impl Migrator {
         // Long enough for the length of the instruction to take as many bytes as it will.
         const SAMPLE: usize = 512;
         let write = loader::write(&job.buffer, &job.authority.pubkey(), 0, vec![0; SAMPLE]);
-        let sample = Transaction::new_with_payer(&self.priced(&[write], WRITE_UNITS), Some(&job.payer.pubkey()));
-        let len = wincode::serialized_size(&sample).map_err(|error| Error::Build(error.to_string()))?;
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        (PACKET + SAMPLE).checked_sub(len).ok_or_else(|| Error::Build("a transaction has no room".to_owned()))
+        let lifetime = Lifetime::Blockhash { hash: [0; 32], last_valid_block_height: 0, slot: 0 };
+        let sample = self.priced(&[write], WRITE_UNITS);
+        let len =
+            pack::size(&sample, &job.payer.pubkey(), &lifetime).map_err(|error| Error::Build(error.to_string()))?;
+        (PACKET_SIZE + SAMPLE).checked_sub(len).ok_or_else(|| Error::Build("a transaction has no room".to_owned()))
     }
 
     /// Creates the buffer, with `deposit` lamports more than there are at its address, and runs `also` in the same
