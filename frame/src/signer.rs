@@ -110,7 +110,7 @@ impl SignerSource {
     ///
     /// # Errors
     ///
-    /// Where there is none that can be read. That others can read it, too, is a note.
+    /// Where there is none that can be read. That others can change it is a note.
     pub fn keypair(&self, option: &'static str, format: Format) -> Result<Keypair, KeypairError> {
         match self {
             Self::File(path) => {
@@ -150,11 +150,11 @@ fn read(path: &Path, option: &'static str, format: Format) -> Result<Keypair, Ke
     let mut content = Vec::new();
     file.take(MOST).read_to_end(&mut content).map_err(unreadable)?;
     let keypair = parse(&content).map_err(|reason| KeypairError::NotAKeypair { path: path_of(), reason, option })?;
-    if let Some(mode) = open_to_others(&metadata) {
+    if let Some(mode) = writable_by_others(&metadata) {
         let path = path.display();
         note(
             format,
-            format_args!("warning: the key file {path} is open to other users (mode {mode:04o}): chmod 600 {path}"),
+            format_args!("warning: other users can change the key file {path} (mode {mode:04o}): chmod 600 {path}"),
         );
     }
     Ok(keypair)
@@ -187,15 +187,15 @@ fn parse(content: &[u8]) -> Result<Keypair, String> {
     Keypair::try_from(bytes.as_slice()).map_err(|_| "its public half does not belong to its secret half".to_owned())
 }
 
-/// The permissions, where they let anybody but the owner at the file. Pipes and terminals are nobody's for long.
+/// The permissions, where they let anybody but the owner change the file. Pipes and terminals are nobody's for long.
 #[cfg(unix)]
-fn open_to_others(metadata: &Metadata) -> Option<u32> {
+fn writable_by_others(metadata: &Metadata) -> Option<u32> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-    (metadata.is_file() && mode & 0o077 != 0).then_some(mode & 0o7777)
+    (metadata.is_file() && mode & 0o022 != 0).then_some(mode & 0o7777)
 }
 
 #[cfg(not(unix))]
-const fn open_to_others(_: &Metadata) -> Option<u32> {
+const fn writable_by_others(_: &Metadata) -> Option<u32> {
     None
 }
 
@@ -279,16 +279,21 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_for_all_to_read_is_told_from_one_of_ones_own() {
+    fn a_file_for_all_to_write_is_told_from_one_of_ones_own() {
         use std::os::unix::fs::PermissionsExt;
 
         let path = std::env::temp_dir().join(format!("escrow-frame-{}", Keypair::new().pubkey()));
         std::fs::write(&path, "").unwrap();
-        for (mode, open) in
-            [(0o600, None), (0o400, None), (0o640, Some(0o640)), (0o644, Some(0o644)), (0o602, Some(0o602))]
-        {
+        for (mode, open) in [
+            (0o600, None),
+            (0o400, None),
+            (0o644, None),
+            (0o660, Some(0o660)),
+            (0o666, Some(0o666)),
+            (0o602, Some(0o602)),
+        ] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(open_to_others(&path.metadata().unwrap()), open);
+            assert_eq!(writable_by_others(&path.metadata().unwrap()), open);
         }
         std::fs::remove_file(&path).unwrap();
     }

@@ -74,7 +74,7 @@ async fn an_unreadable_secret_is_not_repeated() {
         let ran = stage.types(name, &format!("release {escrow}")).fails(1, &["cannot read the keypair"]);
         hides(&ran, &secrets);
         let ran = stage.types("buyer", &format!("claim {escrow} --secret {name}.json"));
-        hides(&ran.fails(1, &["holds no secret"]), &secrets);
+        hides(&ran.fails(1, &["does not contain a secret"]), &secrets);
     }
 }
 
