@@ -2,12 +2,7 @@
 
 use std::{fmt::Display, sync::OnceLock};
 
-use escrow_client::{
-    Action, Confirmed, EscrowAccount, EscrowClient, EscrowInstruction, Unsigned,
-    recipe::RefusedAction,
-    view,
-    words::{Denomination, refusal::refusal, sentence::Teller},
-};
+use escrow_client::{Confirmed, EscrowClient, Situation, Unsigned};
 use escrow_frame::{Format, Settings, SignerSource, note};
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -26,45 +21,6 @@ pub struct Context {
     keypair: OnceLock<Keypair>,
     /// The command's first transaction, once it is executed.
     executed: OnceLock<Signature>,
-}
-
-/// An escrow as it stands.
-pub struct Situation {
-    pub escrow: EscrowAccount,
-    pub denomination: Denomination,
-    /// The chain's present time, in unix seconds.
-    pub now: i64,
-}
-
-impl Situation {
-    /// The action with its usual actor and token account.
-    pub fn action(&self, instruction: EscrowInstruction) -> Action {
-        Action::new(&self.escrow, instruction)
-    }
-
-    /// The same, with the escrow as it stands later.
-    pub fn at(&self, escrow: EscrowAccount, now: i64) -> Self {
-        Self { escrow, denomination: self.denomination.clone(), now }
-    }
-
-    /// Tells actions on it.
-    pub fn teller(&self) -> Teller<'_> {
-        Teller { denomination: &self.denomination, now: self.now }
-    }
-
-    /// How it is shown.
-    pub fn view(&self) -> Result<view::Escrow> {
-        Ok(view::Escrow::new(&self.escrow, &self.denomination, self.now)?)
-    }
-
-    /// Why a rule refuses an action, with the numbers that it is about.
-    pub fn refused(&self, refused: &RefusedAction) -> CliError {
-        let RefusedAction { action, before, error } = refused;
-        CliError::Refused {
-            refusal: refusal(*error, action, before, &self.denomination, self.now),
-            escrow: before.address,
-        }
-    }
 }
 
 impl Context {
@@ -129,8 +85,6 @@ impl Context {
 
     /// The escrow at `address`, how amounts of it are written, and the chain's present time.
     pub async fn situation(&self, address: &Pubkey) -> Result<Situation> {
-        let escrow = self.client.escrow(address).await?;
-        let denomination = self.client.denomination(escrow.asset()).await;
-        Ok(Situation { escrow, denomination, now: self.client.now().await? })
+        Ok(self.client.situation(address).await?)
     }
 }

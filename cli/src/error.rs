@@ -3,7 +3,7 @@
 #[cfg(feature = "localnet")]
 use std::path::PathBuf;
 
-use escrow_client::{EscrowError, EscrowInstruction, amount::AmountError, terms::TermsError, words::refusal::Refusal};
+use escrow_client::{Action, EscrowError, amount::AmountError, terms::TermsError, words::refusal::Refusal};
 use escrow_frame::{Diagnostic, Kind, Retry};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -22,13 +22,8 @@ pub enum CliError {
     #[error(transparent)]
     Client(Box<escrow_client::Error>),
     /// A rule of the program refuses it. Nothing was sent.
-    #[error("{refusal}{}", first(refusal, escrow))]
-    Refused {
-        /// Which, and the numbers that it is about.
-        refusal: Refusal,
-        /// The escrow.
-        escrow: Pubkey,
-    },
+    #[error("{refusal}{first}", refusal = .0, first = first(.0))]
+    Refused(Box<Refusal>),
     /// A rule of the program refuses the terms. Nothing was sent.
     #[error(transparent)]
     Terms(#[from] TermsError),
@@ -133,8 +128,8 @@ impl From<escrow_localnet::Error> for CliError {
 }
 
 /// The command for what has to happen first.
-fn first(refusal: &Refusal, escrow: &Pubkey) -> String {
-    let command = |instruction: &EscrowInstruction| format!(" Run first: escrow {} {escrow}", instruction.name());
+fn first(refusal: &Refusal) -> String {
+    let command = |first: &Action| format!(" Run first: escrow {} {}", first.instruction.name(), first.escrow);
     refusal.first.as_ref().map_or_else(String::new, command)
 }
 
@@ -142,8 +137,8 @@ impl Diagnostic for CliError {
     fn kind(&self) -> Kind {
         match self {
             Self::Frame(error) => error.kind(),
-            Self::Client(error) => client_kind(error),
-            Self::Refused { .. } | Self::Terms(_) | Self::Rule(_) => Kind::Refused,
+            Self::Client(error) => error.kind(),
+            Self::Refused(_) | Self::Terms(_) | Self::Rule(_) => Kind::Refused,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)
@@ -180,8 +175,8 @@ impl Diagnostic for CliError {
 
     fn program_error(&self) -> Option<(u32, &'static str)> {
         let error = match self {
-            Self::Client(error) => error.escrow_error()?,
-            Self::Refused { refusal, .. } => refusal.error,
+            Self::Client(error) => return error.program_error(),
+            Self::Refused(refusal) => refusal.error,
             Self::Terms(TermsError::Rule(error)) | Self::Rule(error) => *error,
             Self::Executed { source, .. } => return source.program_error(),
             _ => return None,
@@ -192,12 +187,7 @@ impl Diagnostic for CliError {
     fn address(&self) -> Option<String> {
         let address = match self {
             Self::WrongKeypair { address, .. } => address,
-            Self::Client(error) => match &**error {
-                escrow_client::Error::NotFound { address, .. }
-                | escrow_client::Error::NotAnEscrow { address, .. }
-                | escrow_client::Error::NotAMint { address, .. } => address,
-                _ => return None,
-            },
+            Self::Client(error) => return error.address(),
             Self::Executed { source, .. } => return source.address(),
             _ => return None,
         };
@@ -208,31 +198,10 @@ impl Diagnostic for CliError {
         let signature = match self {
             Self::Frame(error) => return error.signature(),
             Self::Executed { signature, .. } => signature,
-            Self::Client(error) => match &**error {
-                escrow_client::Error::Failed { signature, .. }
-                | escrow_client::Error::Expired { signature }
-                | escrow_client::Error::Unknown { signature, .. } => signature,
-                _ => return None,
-            },
+            Self::Client(error) => return error.signature(),
             _ => return None,
         };
         Some(signature.to_string())
-    }
-}
-
-const fn client_kind(error: &escrow_client::Error) -> Kind {
-    use escrow_client::Error;
-    match error {
-        Error::NotFound { .. } => Kind::NotFound,
-        Error::NotAnEscrow { .. } | Error::NotAMint { .. } => Kind::Mismatch,
-        Error::Rule(_) | Error::Refused(_) => Kind::Refused,
-        Error::Failed { .. } => Kind::Failed,
-        Error::Expired { .. } => Kind::Expired,
-        Error::Unknown { .. } => Kind::Unknown,
-        Error::Transaction(_) => Kind::Usage,
-        Error::Rpc { .. } | Error::Answer { .. } => Kind::Network,
-        // Whatever comes later has its own row here first.
-        _ => Kind::Internal,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use escrow_client::{
-    view::{Escrow, Milestone, Next, Progress, Role, Status, Time},
+    view::{Escrow, Milestone, Next, Progress, Status, Time},
     words::{self, name::percent, time::duration},
 };
 
@@ -18,45 +18,12 @@ pub fn time(time: &Time) -> words::Time {
     words::Time { unix: time.unix, seconds_from_now: time.seconds_from_now }
 }
 
-/// A role, as it is called in a sentence.
-pub const fn role(role: Role) -> &'static str {
-    match role {
-        Role::Buyer => "buyer",
-        Role::Seller => "seller",
-        Role::Arbiter => "arbiter",
-        Role::Attester => "attester",
-        Role::FeeRecipient => "fee recipient",
-        Role::RentPayer => "rent payer",
-        Role::AnyParty => "parties",
-        Role::SecretHolder => "secret holder",
-        Role::Anyone => "anyone",
-    }
-}
-
-/// How an escrow stands, in words.
-pub const fn status(status: Status) -> &'static str {
-    match status {
-        Status::Created => "created",
-        Status::Funded => "funded",
-        Status::Settled => "settled",
-    }
-}
-
-const fn progress(progress: Progress) -> &'static str {
-    match progress {
-        Progress::Pending => "pending",
-        Progress::Delivered => "delivered",
-        Progress::Disputed => "disputed",
-        Progress::Settled => "settled",
-    }
-}
-
 impl Display for EscrowLayout<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let escrow = self.0;
         let mut row = |name: &str, value: &dyn Display| writeln!(f, "  {name:<16}{value}");
         row("escrow", &escrow.address)?;
-        row("status", &status(escrow.status))?;
+        row("status", &escrow.status)?;
         row("buyer", &escrow.buyer)?;
         row("seller", &escrow.seller)?;
         row("arbiter", &escrow.arbiter.as_deref().unwrap_or("none: only both of you together can end a dispute"))?;
@@ -131,7 +98,7 @@ impl Display for MoneyLayout<'_> {
             writeln!(f, "  decided: {released} released, {refunded} refunded")?;
         }
         for due in &self.0.due {
-            writeln!(f, "  waiting to be paid out: {} for the {}", due.amount.text, role(due.recipient))?;
+            writeln!(f, "  waiting to be paid out: {} for the {}", due.amount.text, due.recipient)?;
         }
         Ok(())
     }
@@ -139,7 +106,7 @@ impl Display for MoneyLayout<'_> {
 
 fn write_milestone(f: &mut Formatter<'_>, milestone: &Milestone) -> fmt::Result {
     let Milestone { number, status, amount, remaining, deadline, .. } = milestone;
-    write!(f, "  milestone {number}: {}, {}", amount.text, progress(*status))?;
+    write!(f, "  milestone {number}: {}, {}", amount.text, status)?;
     if *status != Progress::Settled && remaining != amount {
         write!(f, ", {} open", remaining.text)?;
     }

@@ -43,7 +43,7 @@ pub mod view;
 pub mod words;
 
 pub use {
-    chain::read,
+    chain::{Situation, read},
     deal::{
         account,
         account::EscrowAccount,

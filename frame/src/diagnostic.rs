@@ -118,6 +118,45 @@ pub trait Diagnostic: std::error::Error {
     }
 }
 
+impl Diagnostic for escrow_client::Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::NotAnEscrow { .. } | Self::NotAMint { .. } => Kind::Mismatch,
+            Self::Rule(_) | Self::Refused(_) => Kind::Refused,
+            Self::Failed { .. } => Kind::Failed,
+            Self::Expired { .. } => Kind::Expired,
+            Self::Unknown { .. } => Kind::Unknown,
+            Self::Transaction(_) => Kind::Usage,
+            Self::Rpc { .. } | Self::Answer { .. } => Kind::Network,
+            // Whatever comes later gets its own row here first.
+            _ => Kind::Internal,
+        }
+    }
+
+    fn program_error(&self) -> Option<(u32, &'static str)> {
+        self.escrow_error().map(|error| (error.code(), error.name()))
+    }
+
+    fn address(&self) -> Option<String> {
+        match self {
+            Self::NotFound { address, .. } | Self::NotAnEscrow { address, .. } | Self::NotAMint { address, .. } => {
+                Some(address.to_string())
+            }
+            _ => None,
+        }
+    }
+
+    fn signature(&self) -> Option<String> {
+        match self {
+            Self::Failed { signature, .. } | Self::Expired { signature } | Self::Unknown { signature, .. } => {
+                Some(signature.to_string())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// An error as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorJson {

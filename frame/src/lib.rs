@@ -1,4 +1,4 @@
-//! What the project's command lines share, and nothing that knows what an escrow is.
+//! What the project's command lines share. Of escrows it knows how the client's errors are told, and nothing else.
 //!
 //! Its files, in the order in which they use each other:
 //!

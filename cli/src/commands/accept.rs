@@ -43,7 +43,8 @@ pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
     let accept = situation.action(EscrowInstruction::Accept { proposal }).by(acceptor);
     if proposal == Proposal::Withdrawn && state.party(&acceptor).is_ok() {
         let (before, error) = (situation.escrow.clone(), EscrowError::ProposalMissing);
-        return Err(situation.refused(&RefusedAction { action: accept, before, error }));
+        let refusal = situation.refused(&RefusedAction { action: accept, before, error });
+        return Err(CliError::Refused(Box::new(refusal)));
     }
     perform(context, &situation, &Recipe::only(accept)).await
 }

@@ -7,7 +7,7 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use escrow_client::{
-    EscrowAccount, MilestoneTerms, Recipe, Terms, TermsBuilder,
+    EscrowAccount, MilestoneTerms, Recipe, Situation, Terms, TermsBuilder,
     terms::{Fee, defaults},
     view,
     warning::warnings,
@@ -18,7 +18,7 @@ use solana_pubkey::Pubkey;
 
 use super::perform;
 use crate::{
-    context::{Context, Situation},
+    context::Context,
     error::{CliError, Result},
     layout::EscrowLayout,
     parse::{self, Moment, Percent, Window},

@@ -7,12 +7,7 @@ use escrow_client::{EscrowAccount, Filter, view::Escrow};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use crate::{
-    context::Context,
-    error::Result,
-    layout::{status, time},
-    parse,
-};
+use crate::{context::Context, error::Result, layout::time, parse};
 
 /// Arguments of `list`. Without any: the escrows in which --keypair has a role; where there is no keypair, all.
 #[derive(Debug, Args)]
@@ -61,7 +56,7 @@ impl Display for Found {
             };
             let (address, amount) = (&escrow.address, &escrow.principal.text);
             let next = waits_for.map_or_else(|| "none".to_owned(), |deadline| time(deadline).to_string());
-            writeln!(f, "{address:<44}  {:<8}  {settled:<7}  {amount:>width$}  {next}", status(escrow.status))?;
+            writeln!(f, "{address:<44}  {:<8}  {settled:<7}  {amount:>width$}  {next}", escrow.status)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
 use escrow_client::{
-    EscrowAccount, Milestone, Recipe,
+    EscrowAccount, Milestone, Recipe, Situation,
     escrow::state::is_named,
     recipe::{PreviewedAction, Step},
     view,
@@ -15,7 +15,7 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use crate::{
-    context::{Context, Situation},
+    context::Context,
     error::{CliError, Result},
     layout::MoneyLayout,
     parse,
@@ -100,7 +100,8 @@ pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) 
         }
     }
     // What the program would refuse, before anything is sent.
-    let previewed = recipe.preview(escrow, *now).map_err(|refused| situation.refused(&refused))?;
+    let previewed =
+        recipe.preview(escrow, *now).map_err(|refused| CliError::Refused(Box::new(situation.refused(&refused))))?;
     let made = match previewed.opened {
         0 => None,
         token_accounts => {

@@ -2,3 +2,6 @@
 
 mod history;
 pub mod read;
+mod situation;
+
+pub use situation::Situation;

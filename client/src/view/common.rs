@@ -1,5 +1,7 @@
 //! Amounts, times and roles.
 
+use std::fmt::{self, Display, Formatter};
+
 use escrow::state::{MilestoneStatus, Moved, Recipient};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,22 @@ pub enum Role {
     Anyone,
 }
 
+impl Display for Role {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Buyer => "buyer",
+            Self::Seller => "seller",
+            Self::Arbiter => "arbiter",
+            Self::Attester => "attester",
+            Self::FeeRecipient => "fee recipient",
+            Self::RentPayer => "rent payer",
+            Self::AnyParty => "parties",
+            Self::SecretHolder => "secret holder",
+            Self::Anyone => "anyone",
+        })
+    }
+}
+
 impl From<Actor> for Role {
     fn from(actor: Actor) -> Self {
         match actor {
@@ -107,6 +125,17 @@ pub enum Progress {
     Disputed,
     /// Decided.
     Settled,
+}
+
+impl Display for Progress {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Disputed => "disputed",
+            Self::Settled => "settled",
+        })
+    }
 }
 
 impl From<MilestoneStatus> for Progress {

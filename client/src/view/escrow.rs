@@ -1,5 +1,7 @@
 //! An escrow as it stands, and what may happen next.
 
+use std::fmt::{self, Display, Formatter};
+
 use escrow::state::{Milestone as State, RISKS, is_named};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
@@ -96,6 +98,16 @@ pub enum Status {
     Funded,
     /// Every milestone is decided.
     Settled,
+}
+
+impl Display for Status {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Created => "created",
+            Self::Funded => "funded",
+            Self::Settled => "settled",
+        })
+    }
 }
 
 /// What waits to be paid out.

@@ -7,11 +7,13 @@
 //! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
 //! - [`history`]: what a history does not tell;
-//! - [`warning`]: what could go against somebody.
+//! - [`warning`]: what could go against somebody;
+//! - [`parse`]: and what people write, read.
 
 pub mod amount;
 pub mod history;
 pub mod name;
+pub mod parse;
 pub mod refusal;
 pub mod sentence;
 pub mod time;

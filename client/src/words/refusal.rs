@@ -17,7 +17,7 @@ pub struct Refusal {
     /// The numbers, as a sentence; empty where the rule says it all.
     pub detail: String,
     /// What would have to happen first, if it is something that somebody can do.
-    pub first: Option<EscrowInstruction>,
+    pub first: Option<Action>,
 }
 
 impl From<EscrowError> for Refusal {
@@ -86,7 +86,7 @@ pub fn refusal(
         (EscrowError::CloseTooEarly, _) => format!("The funding deadline is {}.", time(state.fund_by)),
         (EscrowError::NotCanceller, _) => format!("The funding deadline is {}.{}", time(state.fund_by), you()),
         (EscrowError::NotFunded, _) => {
-            first = Some(EscrowInstruction::Fund);
+            first = Some(Action::new(escrow, EscrowInstruction::Fund));
             "The buyer can fund it.".to_owned()
         }
         (EscrowError::NotSettled, _) => {
@@ -102,7 +102,10 @@ pub fn refusal(
                     format!("{} for the {}", denomination.amount(units), name::recipient(recipient))
                 })
                 .collect();
-            first = escrow.due().next().map(|(recipient, _)| EscrowInstruction::Withdraw { recipient });
+            first = escrow
+                .due()
+                .next()
+                .map(|(recipient, _)| Action::new(escrow, EscrowInstruction::Withdraw { recipient }));
             format!("Waiting to be paid out: {}.", name::list(&due))
         }
         (EscrowError::NotBuyer, _) => format!("The buyer is {}.{}", state.buyer, you()),

@@ -61,14 +61,9 @@ fn migration_kind(error: &escrow_migrations::Error) -> Kind {
         Error::NotAProgram { .. } | Error::WrongHash { .. } | Error::OtherBytes { .. } => Kind::Mismatch,
         Error::Congested { .. } => Kind::Expired,
         Error::NoNewSlot { .. } | Error::NotSeen { .. } => Kind::Network,
-        Error::Client(error) => match **error {
-            escrow_client::Error::Rpc { .. } | escrow_client::Error::Answer { .. } => Kind::Network,
-            escrow_client::Error::Failed { .. } => Kind::Failed,
-            escrow_client::Error::Expired { .. } => Kind::Expired,
-            // The same command goes on where this one ended, and finds what was executed.
-            escrow_client::Error::Unknown { .. } => Kind::Network,
-            _ => Kind::Refused,
-        },
+        // The same command goes on where this one ended, and finds what was executed.
+        Error::Client(error) if matches!(**error, escrow_client::Error::Unknown { .. }) => Kind::Network,
+        Error::Client(error) => error.kind(),
         _ => Kind::Refused,
     }
 }
