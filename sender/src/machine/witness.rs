@@ -1,0 +1,150 @@
+//! All that one node said of one signature, and where it stands by that.
+
+use super::{Effect, Observation, Rules, Standing, Status};
+use crate::{Attempt, Commitment, Height, Lifetime, Reading, Slot};
+
+/// One node, about one attempt.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Witness {
+    /// Its newest finalized block on the ledger on which the attempt was signed.
+    finalized: Option<Reading>,
+    /// The first finalized slot at which the lifetime was over, if it is by the node's newest word.
+    over: Option<Slot>,
+    /// What it last said of the signature.
+    report: Option<Report>,
+    /// That it once said that the signature is finalized: this can not change.
+    finality: Option<Status>,
+    /// Where its history begins. Behind one address there may be several nodes: the latest that was said.
+    first_block: Option<Slot>,
+    /// What it last said of the account that the transaction changes, and the slot of the bank.
+    effect: Option<(Slot, Effect)>,
+    /// Why it is not believed.
+    doubt: Option<Doubt>,
+    /// Its last error, until it answers.
+    error: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Report {
+    bank: Slot,
+    status: Option<Status>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Doubt {
+    Elsewhere(Height),
+    Implausible(Height),
+}
+
+impl Witness {
+    /// Takes in what the node said, if it is about this attempt.
+    pub(super) fn hear(&mut self, observation: Observation, attempt: &Attempt, rules: Rules) {
+        match observation {
+            Observation::Height { commitment, reading, .. } if rules.ends_a_life(commitment) => {
+                self.error = None;
+                self.hear_height(reading, attempt, rules);
+            }
+            Observation::Status { signature, bank, status, .. } if signature == attempt.signature() => {
+                self.error = None;
+                if let Some(status) = status.as_ref().filter(|status| status.commitment == Commitment::Finalized) {
+                    self.finality = Some(status.clone());
+                }
+                self.report = Some(Report { bank, status });
+            }
+            Observation::FirstBlock { slot, .. } => self.first_block = self.first_block.max(Some(slot)),
+            Observation::Effect { signature, bank, effect, .. } if signature == attempt.signature() => {
+                self.effect = Some((bank, effect));
+            }
+            Observation::Nonce { account, bank, value, .. } => match attempt.lifetime() {
+                Lifetime::Nonce { account: ours, value: signed, read_at } if *ours == account => {
+                    if value == Some(*signed) {
+                        self.over = rules.newest(self.over);
+                    } else if rules.is_nonce_read_since(bank, *read_at) {
+                        self.ended(bank);
+                    }
+                }
+                _ => {}
+            },
+            Observation::Failed { error, .. } => self.error = Some(error),
+            _ => {}
+        }
+    }
+
+    fn hear_height(&mut self, reading: Reading, attempt: &Attempt, rules: Rules) {
+        if !rules.is_same_ledger(reading.height, attempt.origin()) {
+            *self = Self { doubt: Some(Doubt::Elsewhere(reading.height)), ..Self::default() };
+            return;
+        }
+        if !rules.is_plausible(reading, attempt.origin()) {
+            self.doubt = Some(Doubt::Implausible(reading.height));
+            return;
+        }
+        self.doubt = None;
+        self.finalized = Some(reading);
+        if let Lifetime::BlockHash { last_valid, .. } = attempt.lifetime() {
+            if rules.is_past(reading.height, *last_valid) {
+                self.ended(reading.slot);
+            } else {
+                self.over = rules.newest(self.over);
+            }
+        }
+    }
+
+    fn ended(&mut self, at: Slot) {
+        self.over = Some(self.over.map_or(at, |first| first.min(at)));
+    }
+
+    /// Whether bytes may be sent to it: it is on the ledger on which they were signed, and they may still be executed.
+    pub(super) fn takes_sends(&self) -> bool {
+        self.finalized.is_some() && self.over.is_none()
+    }
+
+    /// Whether the lifetime is over by its newest word.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+
+    /// What it knows of the signature, however sure.
+    pub(super) fn known(&self) -> Option<&Status> {
+        let report = self.report.as_ref().and_then(|report| report.status.as_ref());
+        self.finality.as_ref().or(report).filter(|_| self.finalized.is_some())
+    }
+
+    /// Where it stands, for a caller who wants this commitment.
+    pub(super) fn standing(&self, attempt: &Attempt, wanted: Commitment, rules: Rules) -> Standing {
+        if self.finalized.is_none() {
+            return match self.doubt {
+                Some(Doubt::Elsewhere(height)) => Standing::Elsewhere(height),
+                Some(Doubt::Implausible(height)) => Standing::Implausible(height),
+                None => Standing::Silent(self.error.clone()),
+            };
+        }
+        match self.known() {
+            Some(status) if rules.counts(status, wanted) => return Standing::Landed(status.clone()),
+            Some(status) if rules.is_known(status) => return Standing::Known(status.clone()),
+            _ => {}
+        }
+        let (Some(report), Some(over)) = (&self.report, self.over) else { return self.pending() };
+        if !rules.saw_the_end(report.bank, over) {
+            return self.pending();
+        }
+        match self.first_block {
+            Some(first) if rules.remembers(first, attempt.origin()) => {}
+            Some(first) => return Standing::Forgot(first),
+            None => return self.pending(),
+        }
+        match attempt.shows().then(|| rules.is_untouched(self.effect, over)) {
+            None | Some(Some(true)) => Standing::Over,
+            Some(Some(false)) => Standing::Contradicts,
+            Some(None) => self.pending(),
+        }
+    }
+
+    fn pending(&self) -> Standing {
+        match (self.doubt, &self.error) {
+            (Some(Doubt::Implausible(height)), _) => Standing::Implausible(height),
+            (_, Some(error)) => Standing::Silent(Some(error.clone())),
+            _ => Standing::Pending,
+        }
+    }
+}
