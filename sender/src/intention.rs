@@ -14,8 +14,8 @@ use crate::{Attempt, Pace, Rules, Status, Time, Verdict};
 
 /// By which the same intention is found again: a hash of what was asked for, as it was typed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fingerprint(#[serde(with = "hex::serde")] pub [u8; 32]);
+#[serde(into = "String", try_from = "String")]
+pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
     /// Of these parts in this order: the genesis hash, the signer, the action and its arguments as typed, or a caller's key.
@@ -33,6 +33,22 @@ impl Fingerprint {
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = hex::FromHexError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
     }
 }
 
@@ -124,12 +140,13 @@ pub enum Entry {
 pub enum Refusal {
     /// Somebody else has claimed the intention since.
     #[error(
-        "{owner} has taken over this intention (fence {present}, ours was {ours}): nothing was written; run the same \
-         command again to follow it"
+        "another process has taken over this intention{owner} (fence {present}, ours was {ours}): nothing was \
+         written; run the same command again to take it up",
+        owner = .owner.as_ref().map_or_else(String::new, |owner| format!(", {owner}"))
     )]
     Fenced {
-        /// Who.
-        owner: String,
+        /// Who, if the journal still knows.
+        owner: Option<String>,
         /// The fence with which the entry came.
         ours: u64,
         /// The present one.
@@ -309,7 +326,7 @@ impl Intention {
         match &self.lease {
             Some(lease) if lease.fence == fence => Ok(()),
             lease => Err(Refusal::Fenced {
-                owner: lease.as_ref().map_or_else(|| "nobody".to_owned(), |lease| lease.owner.clone()),
+                owner: lease.as_ref().map(|lease| lease.owner.clone()),
                 ours: fence,
                 present: lease.as_ref().map_or(0, |lease| lease.fence),
             }),

@@ -47,13 +47,11 @@ mod testing;
 pub mod transaction;
 mod units;
 
-#[cfg(any(test, feature = "ablation"))]
-pub use machine::Rule;
 pub use {
     intention::{Entry, Fingerprint, Intention, Judged, Lease, Opening, Position, Record, Refusal, Seen, Signed, Stage},
     journal::Journal,
     machine::{
-        Basis, Decision, Effect, Ended, FORK_DEPTH, NotSent, Observation, Pace, Question, Request, Rules, Sender, Standing,
+        Basis, Decision, Effect, Ended, FORK_DEPTH, NotSent, Observation, Pace, Question, Request, Rule, Rules, Sender, Standing,
         Status, Until, Verdict,
     },
     store::{Claim, Fence, Memory, Store, StoreError},

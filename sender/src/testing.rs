@@ -32,3 +32,13 @@ pub(crate) fn signed(name: u8, position: Position) -> Signed {
 pub(crate) fn fingerprint(name: u8) -> Fingerprint {
     Fingerprint([name; 32])
 }
+
+/// Runs what never waits for anything but the disk.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => unreachable!("a store that waits"),
+    }
+}

@@ -284,7 +284,7 @@ impl State {
 fn is_needed(intention: &Intention, now: Time) -> bool {
     let leased = intention.lease().is_some_and(|lease| lease.until > now);
     let recent = intention.records().iter().any(|record| now.since(record.signed.at) < KEEP);
-    leased || recent || intention.is_unresolved() || matches!(intention.stage(), Stage::Open(_))
+    leased || recent || intention.is_unresolved()
 }
 
 /// Makes a file whole or not at all.
@@ -363,7 +363,14 @@ impl Store for Journal {
             let fence = Fence { fingerprint, number: lease.fence };
             Ok(Claim::Held(fence, draft.add(fingerprint, Entry::Claimed(lease))?))
         });
-        written.map(|(claim, _)| claim)
+        let (claim, file) = written?;
+        if let Claim::Held(_, intention) = &claim
+            && let Stage::Open(_) = intention.stage()
+        {
+            // Whoever wrote it may have died before it was on the disk, and it is about to be sent.
+            self.sync(&file)?;
+        }
+        Ok(claim)
     }
 
     async fn record(&self, batch: Vec<(Fence, Signed)>) -> Vec<Result<(), StoreError>> {
@@ -396,3 +403,6 @@ impl Store for Journal {
         Ok(state.intentions.values().filter(|intention| intention.is_unresolved()).cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,7 @@ mod verdict;
 mod witness;
 
 pub use pace::Pace;
-#[cfg(any(test, feature = "ablation"))]
-pub use rules::Rule;
-pub use rules::{FORK_DEPTH, Rules};
+pub use rules::{FORK_DEPTH, Rule, Rules};
 pub use sender::{Ended, NotSent, Request, Sender};
 pub use verdict::{Basis, Standing, Status, Until, Verdict};
 

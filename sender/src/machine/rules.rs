@@ -95,66 +95,66 @@ impl Rules {
     }
 
     /// Nothing is sent before the journal has it.
-    pub(crate) fn journal_first(self) -> bool {
+    pub fn journal_first(self) -> bool {
         !self.off(Rule::JournalFirst)
     }
 
     /// Only what is finalized can show that a lifetime is over: all else may be on a fork.
-    pub(crate) fn ends_a_life(self, commitment: Commitment) -> bool {
+    pub fn ends_a_life(self, commitment: Commitment) -> bool {
         commitment == Commitment::Finalized || self.off(Rule::Finalized)
     }
 
     /// A block hash is dead when a block is higher than the last valid height.
-    pub(crate) fn is_past(self, height: Height, last_valid: Height) -> bool {
+    pub fn is_past(self, height: Height, last_valid: Height) -> bool {
         height > last_valid || self.off(Rule::PastLastValid)
     }
 
     /// A node's newest word counts: one that says that the lifetime is not over withdraws what it said before.
-    pub(crate) fn newest(self, over: Option<Slot>) -> Option<Slot> {
+    pub fn newest(self, over: Option<Slot>) -> Option<Slot> {
         over.filter(|_| self.off(Rule::Newest))
     }
 
     /// On one ledger slots are skipped and never taken back, so that heights grow at most as slots do: a height alone can not
     /// jump.
-    pub(crate) fn is_plausible(self, reading: Reading, origin: &Origin) -> bool {
+    pub fn is_plausible(self, reading: Reading, origin: &Origin) -> bool {
         let before = Reading { slot: origin.slot, height: origin.height };
         reading.skipped() >= before.skipped() || self.off(Rule::Plausible)
     }
 
     /// A node that shows less than where the ledger stood at signing is behind, or is another ledger on which the same bytes
     /// could be executed again: nothing is sent to it, and nothing that it said counts.
-    pub(crate) fn is_same_ledger(self, height: Height, origin: &Origin) -> bool {
+    pub fn is_same_ledger(self, height: Height, origin: &Origin) -> bool {
         height >= origin.height || self.off(Rule::SameLedger)
     }
 
     /// Another value in a nonce account ends the lifetime only if it was read after the one that was signed: a bank from
     /// before holds the value before.
-    pub(crate) fn is_nonce_read_since(self, slot: Slot, read_at: Slot) -> bool {
+    pub fn is_nonce_read_since(self, slot: Slot, read_at: Slot) -> bool {
         slot >= read_at || self.off(Rule::NonceSince)
     }
 
     /// A signature that is not found counts only where the bank that looked descends from a finalized block at which the
     /// lifetime was over. Behind one address there may be several nodes: the one that looked is perhaps not the one that
     /// showed that block, and is behind it, or on a fork beside it.
-    pub(crate) fn saw_the_end(self, bank: Slot, over: Slot) -> bool {
+    pub fn saw_the_end(self, bank: Slot, over: Slot) -> bool {
         let past = bank >= over || self.off(Rule::BankPast);
         let beyond = bank.since(over) >= FORK_DEPTH || self.off(Rule::BeyondForks) || self.off(Rule::BankPast);
         past && beyond
     }
 
     /// A node that does not find a signature must have the history since it was signed.
-    pub(crate) fn remembers(self, first_block: Slot, origin: &Origin) -> bool {
+    pub fn remembers(self, first_block: Slot, origin: &Origin) -> bool {
         first_block <= origin.slot || self.off(Rule::History)
     }
 
     /// Whatever its commitment, a transaction with a status is not one that expired.
-    pub(crate) fn is_known(self, status: &Status) -> bool {
+    pub fn is_known(self, status: &Status) -> bool {
         status.commitment == Commitment::Finalized || !self.off(Rule::KnownIsNotExpired)
     }
 
     /// "Not found" must agree with the account that the transaction changes, read when the lifetime was over: a status can
     /// come late, an account can not.
-    pub(crate) fn is_untouched(self, effect: Option<(Slot, Effect)>, over: Slot) -> Option<bool> {
+    pub fn is_untouched(self, effect: Option<(Slot, Effect)>, over: Slot) -> Option<bool> {
         if self.off(Rule::Account) {
             return Some(true);
         }
@@ -163,7 +163,7 @@ impl Rules {
 
     /// Whether a status is an outcome, for a caller who wants this commitment. `processed` never is: it may be on a fork.
     /// Failure is one only at `finalized`, because it frees the caller to try again.
-    pub(crate) fn counts(self, status: &Status, wanted: Commitment) -> bool {
+    pub fn counts(self, status: &Status, wanted: Commitment) -> bool {
         let floor = if self.off(Rule::ProcessedIsNothing) { Commitment::Processed } else { Commitment::Confirmed };
         let failed = status.error.is_some() && !self.off(Rule::FailureIsFinal);
         let needed = if failed { Commitment::Finalized } else { wanted.max(floor) };
@@ -171,45 +171,45 @@ impl Rules {
     }
 
     /// How many nodes must say the same: two, where there are two.
-    pub(crate) fn agreement(self, nodes: usize) -> usize {
+    pub fn agreement(self, nodes: usize) -> usize {
         if self.off(Rule::Agreement) { 1 } else { nodes.clamp(1, 2) }
     }
 
     /// Every node that was given is asked before "expired". Those that do not agree have `Pace::patience` to do so, from when
     /// enough others did.
-    pub(crate) fn has_heard_all(self, differ: usize, agreed_since: Time, now: Time, pace: &Pace) -> bool {
+    pub fn has_heard_all(self, differ: usize, agreed_since: Time, now: Time, pace: &Pace) -> bool {
         differ == 0 || now.since(agreed_since) >= pace.patience || self.off(Rule::EveryNode)
     }
 
     /// An error in answer to a send says nothing: it may have been delivered all the same, now or before. Go and look.
-    pub(crate) fn ends_at_an_error(self) -> bool {
+    pub fn ends_at_an_error(self) -> bool {
         self.off(Rule::GoAndLook)
     }
 
     /// A transaction that may have an effect is never signed again: only one that is settled is, by having expired or failed.
-    pub(crate) fn may_sign(self, settled: bool) -> bool {
+    pub fn may_sign(self, settled: bool) -> bool {
         settled || self.off(Rule::OnlyExpired)
     }
 
     /// The journal takes a signing only at the one place that follows from what it holds: of two processes, one is refused
     /// before it sends anything.
-    pub(crate) fn is_next(self, position: Position, next: Option<Position>) -> bool {
+    pub fn is_next(self, position: Position, next: Option<Position>) -> bool {
         Some(position) == next || self.off(Rule::NextOnly)
     }
 
     /// The same command, soon after it succeeded, is a repetition and not a second intention.
-    pub(crate) fn is_recent(self, succeeded: Time, now: Time, pace: &Pace) -> bool {
+    pub fn is_recent(self, succeeded: Time, now: Time, pace: &Pace) -> bool {
         now.since(succeeded) < pace.recent && !self.off(Rule::Recent)
     }
 
     /// The height up to which a block hash is good: what the node says, or what follows from the newest block that any node
     /// shows, if that is more.
-    pub(crate) fn last_valid(self, said: Height, tip: Height) -> Height {
+    pub fn last_valid(self, said: Height, tip: Height) -> Height {
         if self.off(Rule::LastValid) { said } else { said.max(tip.plus(MAX_AGE)) }
     }
 
     /// The hash in the signed bytes is the one whose lifetime is known.
-    pub(crate) fn is_signed_lifetime(self, expected: Hash, found: Hash) -> bool {
+    pub fn is_signed_lifetime(self, expected: Hash, found: Hash) -> bool {
         expected == found || self.off(Rule::SameLifetime)
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Witness {
     effect: Option<(Slot, Effect)>,
     /// Why it is not believed.
     doubt: Option<Doubt>,
-    /// Its last error, until it answers.
+    /// Its last error, until it shows a height.
     error: Option<String>,
 }
 
@@ -45,7 +45,6 @@ impl Witness {
                 self.hear_height(reading, attempt, rules);
             }
             Observation::Status { signature, bank, status, .. } if signature == attempt.signature() => {
-                self.error = None;
                 if let Some(status) = status.as_ref().filter(|status| status.commitment == Commitment::Finalized) {
                     self.finality = Some(status.clone());
                 }
@@ -94,9 +93,10 @@ impl Witness {
         self.over = Some(self.over.map_or(at, |first| first.min(at)));
     }
 
-    /// Whether bytes may be sent to it: it is on the ledger on which they were signed, and they may still be executed.
+    /// Whether bytes may be sent to it: it has shown that it is on the ledger on which they were signed, has not been away
+    /// since, and they may still be executed.
     pub(super) fn takes_sends(&self) -> bool {
-        self.finalized.is_some() && self.over.is_none()
+        self.finalized.is_some() && self.error.is_none() && self.over.is_none()
     }
 
     /// Whether the lifetime is over by its newest word.

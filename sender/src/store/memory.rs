@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Claim, Fence, Store, StoreError};
-use crate::{Entry, Fingerprint, Intention, Judged, Lease, Seen, Signed, Time};
+use crate::{Entry, Fingerprint, Intention, Judged, Seen, Signed, Time};
 
 /// A journal that ends with its process. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -65,5 +65,21 @@ impl Store for Memory {
 
     async fn unresolved(&self) -> Result<Vec<Intention>, StoreError> {
         Ok(self.lock().values().filter(|intention| intention.is_unresolved()).cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::{conformance, testing};
+
+    #[test]
+    fn it_conforms() {
+        let stores = Mutex::new(HashMap::<&str, Memory>::new());
+        let open = |name| std::future::ready(stores.lock().unwrap().entry(name).or_default().clone());
+        let passed = testing::run(conformance::all(open)).unwrap();
+        println!("{} conformance tests", passed.len());
     }
 }

@@ -43,8 +43,9 @@ pub enum StoreError {
 /// A journal of intentions.
 ///
 /// Everything that a method has written is seen by every later call of any process. What [`record`](Self::record) and
-/// [`verdict`](Self::verdict) have written also survives a loss of power when they return; what the others wrote may be
-/// lost with it, since then nobody is left who relied on it.
+/// [`verdict`](Self::verdict) have written also survives a loss of power when they return, and so do the signed
+/// transactions that [`claim`](Self::claim) returns, whoever wrote them: they are about to be sent. All else may be lost with
+/// the power, since then nobody is left who relied on it.
 pub trait Store: Send + Sync {
     /// Claims an intention until a time, or renews the claim of the same owner. An owner that no longer needs it claims it
     /// until `now`.
