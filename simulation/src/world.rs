@@ -109,6 +109,7 @@ struct Process {
     stopped_until: u64,
     disk_full_until: u64,
     signing: bool,
+    wakes_at: Option<u64>,
     started: u64,
     /// How much of its time was not the sender's: signing, waiting for a claim, stopped.
     excused: u64,
@@ -126,8 +127,11 @@ pub(crate) struct World<'a> {
     syncs: Syncs,
     pub(crate) chain: Chain<'a>,
     now: u64,
-    events: BinaryHeap<Reverse<(u64, u64)>>,
-    waiting: Vec<Option<Event>>,
+    /// By time, and of the same time in the order in which they were caused.
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    caused: u64,
+    events: Vec<Option<Event>>,
+    free: Vec<usize>,
     messages: u64,
     processes: Vec<Process>,
     people: Vec<Person>,
@@ -178,8 +182,10 @@ impl<'a> World<'a> {
             syncs,
             chain: Chain::new(schedule),
             now: 0,
-            events: BinaryHeap::new(),
-            waiting: Vec::new(),
+            queue: BinaryHeap::new(),
+            caused: 0,
+            events: Vec::new(),
+            free: Vec::new(),
             messages: 0,
             processes: Vec::new(),
             people: schedule.users.iter().map(|_| Person { typed: 0, content: false }).collect(),
@@ -198,8 +204,12 @@ impl<'a> World<'a> {
     }
 
     fn note(&mut self, text: String) {
-        let line = format!("slot {:>4} ({:>7.1} s)  {text}", self.slot(), self.now as f64 / 1_000.0);
-        self.trace.get_or_insert_default().push(line);
+        let line = format!("slot {:>4}  {:>7.1} s  {text}", self.slot(), self.now as f64 / 1_000.0);
+        let trace = self.trace.get_or_insert_default();
+        // What is sent again and again is told once.
+        if !(text.contains(" sends ") && trace.iter().rev().take(4).any(|before| before.ends_with(&text))) {
+            trace.push(line);
+        }
     }
 
     /// What happened, where it was to be traced.
@@ -213,9 +223,13 @@ impl<'a> World<'a> {
     }
 
     fn at(&mut self, time: u64, event: Event) {
-        let number = self.waiting.len() as u64;
-        self.waiting.push(Some(event));
-        self.events.push(Reverse((time.max(self.now), number)));
+        let place = self.free.pop().unwrap_or(self.events.len());
+        if place == self.events.len() {
+            self.events.push(None);
+        }
+        self.events[place] = Some(event);
+        self.caused += 1;
+        self.queue.push(Reverse((time.max(self.now), self.caused, place)));
     }
 
     /// A number that is another for each message.
@@ -237,14 +251,16 @@ impl<'a> World<'a> {
 
     /// Runs until everybody has an outcome, and then until nothing can be executed any more.
     pub(crate) fn run(&mut self) {
-        while let Some(Reverse((time, number))) = self.events.pop() {
+        while let Some(Reverse((time, _, place))) = self.queue.pop() {
             if time > END * SLOT || self.endless.is_some() {
                 break;
             }
             self.now = time;
             self.chain.advance(self.slot());
-            let Some(event) = self.waiting.get_mut(number as usize).and_then(Option::take) else { continue };
-            self.happen(event);
+            self.free.push(place);
+            if let Some(event) = self.events[place].take() {
+                self.happen(event);
+            }
         }
         let last = self.slot().max(CALM) + 400;
         self.chain.advance(last);
@@ -253,9 +269,14 @@ impl<'a> World<'a> {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Types(user) => self.type_command(user),
-            Event::Wake(process) => self.go_on(process),
+            Event::Wake(process) => {
+                if self.processes[process].wakes_at == Some(self.now) {
+                    self.processes[process].wakes_at = None;
+                    self.go_on(process);
+                }
+            }
             Event::Signs(process, unsigned) => {
-                if self.runs(process, |unsigned| Event::Signs(process, unsigned), unsigned) {
+                if self.takes(process, || Event::Signs(process, unsigned)) {
                     self.processes[process].signing = false;
                     let signed = self.wallet(process, unsigned);
                     self.observe(process, Observation::Signed(signed));
@@ -264,7 +285,7 @@ impl<'a> World<'a> {
             }
             Event::Arrives(process, node, message) => self.arrive(process, node, message),
             Event::Answers(process, observation) => {
-                if self.runs(process, |observation| Event::Answers(process, observation), observation.clone()) {
+                if self.takes(process, || Event::Answers(process, observation.clone())) {
                     self.observe(process, observation);
                     self.go_on(process);
                 }
@@ -272,11 +293,30 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Whether a process runs. What reaches one that is stopped waits.
-    fn runs<T>(&mut self, process: usize, event: impl Fn(T) -> Event, with: T) -> bool {
+    /// Lets a process go on at this time, or before.
+    fn wake(&mut self, process: usize, at: u64) {
+        let at = at.max(self.now + 1);
+        if self.processes[process].wakes_at.is_none_or(|before| before > at) {
+            self.processes[process].wakes_at = Some(at);
+            self.at(at, Event::Wake(process));
+        }
+    }
+
+    /// Whether a process runs. One that is stopped goes on later.
+    fn runs(&mut self, process: usize) -> bool {
         let Process { alive, stopped_until, .. } = self.processes[process];
         if alive && stopped_until > self.now {
-            self.at(stopped_until, event(with));
+            self.wake(process, stopped_until);
+            return false;
+        }
+        alive
+    }
+
+    /// Whether a process takes in what reaches it. What reaches one that is stopped waits.
+    fn takes(&mut self, process: usize, event: impl FnOnce() -> Event) -> bool {
+        let Process { alive, stopped_until, .. } = self.processes[process];
+        if alive && stopped_until > self.now {
+            self.at(stopped_until, event());
             return false;
         }
         alive
@@ -309,6 +349,7 @@ impl<'a> World<'a> {
             stopped_until: 0,
             disk_full_until: 0,
             signing: false,
+            wakes_at: None,
             started: self.now,
             excused: 0,
             signings: 0,
@@ -371,14 +412,14 @@ impl<'a> World<'a> {
     }
 
     fn go_on(&mut self, process: usize) {
-        if !self.runs(process, |()| Event::Wake(process), ()) {
+        if !self.runs(process) {
             return;
         }
         loop {
             if !self.survives(process, "between two steps") {
                 return;
             }
-            if !self.runs(process, |()| Event::Wake(process), ()) || !self.keep_claim(process) {
+            if !self.runs(process) || !self.keep_claim(process) {
                 return;
             }
             let now = Time(self.now);
@@ -420,7 +461,7 @@ impl<'a> World<'a> {
                     }
                 }
                 Decision::Wait(until) => {
-                    self.at(until.0.max(self.now + 1), Event::Wake(process));
+                    self.wake(process, until.0);
                     return;
                 }
                 Decision::Done(ended) => {
@@ -472,7 +513,7 @@ impl<'a> World<'a> {
                 self.tally.taken_over += 1;
                 let wait = until.0.saturating_sub(self.now).min(5_000) + 1;
                 self.processes[process].excused += wait;
-                self.at(self.now + wait, Event::Wake(process));
+                self.wake(process, self.now + wait);
                 return false;
             }
         }

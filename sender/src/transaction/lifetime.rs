@@ -141,14 +141,19 @@ impl Lifetime {
         Err(refused)
     }
 
-    /// The nonce that these nodes agree on.
+    /// The nonce that these nodes agree on, at `finalized`: a transaction that advanced it must be final before the next is
+    /// signed with it, else the next expires at once.
     pub fn nonce(genesis: Hash, account: Address, offers: &[NonceOffer]) -> Result<(Self, Origin), PrepareError> {
         let origin = origin(genesis, offers.iter().map(|offer| offer.finalized))?;
         let agreed = |value: Hash| offers.iter().filter(move |offer| offer.value == Some(value));
         let enough = Rules::ALL.agreement(offers.len());
         let value = offers.iter().filter_map(|offer| offer.value).find(|value| agreed(*value).count() >= enough);
         let value = value.ok_or(PrepareError::NoNonce { account })?;
-        let read_at = agreed(value).map(|offer| offer.slot).max().unwrap_or_default();
+        // At least the slot at which an honest one of them read it; but not so late that no bank ever gets there.
+        let mut slots: Vec<Slot> = offers.iter().map(|offer| offer.finalized.slot).collect();
+        slots.sort_unstable_by(|a, b| b.cmp(a));
+        let reached = slots.get(1).or(slots.first()).copied().unwrap_or_default();
+        let read_at = agreed(value).map(|offer| offer.slot).max().unwrap_or_default().min(reached.plus(MAX_AGE));
         Ok((Self::Nonce { account, value, read_at }, origin))
     }
 }
@@ -263,6 +268,8 @@ mod tests {
         assert_eq!(choose(&[offer(0, 5, Some(7))]), Ok(Lifetime::Nonce { account, value, read_at: Slot(5) }));
         let three = [offer(0, 5, Some(7)), offer(1, 9, Some(8)), offer(2, 6, Some(7))];
         assert_eq!(choose(&three), Ok(Lifetime::Nonce { account, value, read_at: Slot(6) }));
+        let lie = [three[0], offer(1, 1_000_000, Some(7)), three[2]];
+        assert_eq!(choose(&lie), Ok(Lifetime::Nonce { account, value, read_at: Slot(6 + MAX_AGE) }));
         assert_eq!(choose(&three[..2]), Err(PrepareError::NoNonce { account }));
         assert_eq!(choose(&[offer(0, 5, None)]), Err(PrepareError::NoNonce { account }));
     }
