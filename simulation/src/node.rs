@@ -2,7 +2,7 @@
 
 use escrow_sender::{
     Address, Commitment, Effect, Hash, Height, MAX_AGE, Node, NonceOffer, Observation, Offer, Question, Reading, Signature,
-    Slot, Status,
+    Slot, Status, Time,
 };
 
 use crate::{
@@ -156,12 +156,12 @@ impl Answering<'_> {
     }
 
     /// What it answers to a question about this transaction, of this step.
-    pub(crate) fn answer(&self, question: Question, (tx, step): (TxId, u32)) -> Observation {
+    pub(crate) fn answer(&self, question: Question, (tx, step): (TxId, u32), asked: Time) -> Observation {
         let node = Node(self.node);
         match question {
             Question::Height => {
                 let reading = self.said(self.bank(Commitment::Finalized).reading);
-                Observation::Height { node, commitment: Commitment::Finalized, reading }
+                Observation::Height { node, commitment: Commitment::Finalized, reading, asked }
             }
             Question::Status(signature) => {
                 let bank = self.said_slot(self.bank(Commitment::Processed).reading.slot);
@@ -189,9 +189,9 @@ impl Answering<'_> {
     }
 
     /// What its poller also knows: a block that is not final.
-    pub(crate) fn newest_block(&self) -> Observation {
+    pub(crate) fn newest_block(&self, asked: Time) -> Observation {
         let reading = self.said(self.bank(Commitment::Processed).reading);
-        Observation::Height { node: Node(self.node), commitment: Commitment::Processed, reading }
+        Observation::Height { node: Node(self.node), commitment: Commitment::Processed, reading, asked }
     }
 
     /// What it says when a transaction is about to be signed.

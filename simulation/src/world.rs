@@ -93,7 +93,8 @@ struct Unsigned {
 
 #[derive(Clone, Copy)]
 enum Message {
-    Ask(Question, TxId),
+    /// With the time at which it was asked.
+    Ask(Question, TxId, Time),
     Send(TxId),
 }
 
@@ -457,7 +458,7 @@ impl<'a> World<'a> {
                             Question::Status(signature) | Question::Effect(signature) => node::number(signature),
                             _ => 0,
                         };
-                        self.request(process, node, Message::Ask(question, tx));
+                        self.request(process, node, Message::Ask(question, tx, now));
                     }
                 }
                 Decision::Wait(until) => {
@@ -699,14 +700,14 @@ impl<'a> World<'a> {
             Message::Ask(..) if no_reply => (fails("time-out"), TIME_OUT),
             Message::Ask(..) if refused => (fails("503"), 0),
             Message::Ask(..) if nonsense => (fails("this is not JSON"), 0),
-            Message::Ask(question, tx) => {
+            Message::Ask(question, tx, asked) => {
                 self.tally.answers += 1;
                 let step = self.txs.get(tx).map_or(0, |(step, _)| *step);
                 let answering = self.answering(node, chance);
-                let answer = answering.answer(question, (tx, step));
+                let answer = answering.answer(question, (tx, step), asked);
                 if let Question::Height = question {
                     // The same poller has read the newest block for somebody else.
-                    let newest = answering.newest_block();
+                    let newest = answering.newest_block(asked);
                     self.at(self.now + 10, Event::Answers(process, newest));
                 }
                 (answer, 0)

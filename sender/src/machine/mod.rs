@@ -94,6 +94,8 @@ pub enum Observation {
         commitment: Commitment,
         /// The block.
         reading: Reading,
+        /// When the node was asked: an answer that lay somewhere meanwhile does not say where the node is at present.
+        asked: Time,
     },
     /// What a node knows of a signature.
     Status {

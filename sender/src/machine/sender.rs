@@ -316,8 +316,8 @@ impl Watch {
         if !questions.is_empty() {
             return Decision::Ask(questions);
         }
-        let next_send = self.send_at.iter().zip(&self.witnesses);
-        let next_send = next_send.filter(|(_, witness)| known.is_none() && witness.takes_sends()).map(|(at, _)| *at);
+        let next_send = self.send_at.iter().zip(&self.witnesses).filter(|_| known.is_none());
+        let next_send = next_send.filter(|(at, witness)| witness.takes_sends_until(pace) > Some(**at)).map(|(at, _)| *at);
         let mut until = self.began.plus(pace.limit);
         until = next_send.chain(self.ask_at.iter().copied()).fold(until, Time::min);
         if let Some(since) = self.agreed_since {
@@ -328,7 +328,7 @@ impl Watch {
 
     fn due_sends(&mut self, now: Time, pace: &Pace) -> Vec<Node> {
         let due = self.send_at.iter_mut().zip(&self.witnesses).enumerate();
-        due.filter(|(_, (at, witness))| witness.takes_sends() && **at <= now)
+        due.filter(|(_, (at, witness))| **at <= now && witness.takes_sends_until(pace) > Some(now))
             .map(|(node, (at, _))| {
                 *at = now.plus(pace.resend);
                 Node(node)
@@ -339,10 +339,8 @@ impl Watch {
     fn due_questions(&mut self, now: Time, pace: &Pace) -> Vec<(Node, Question)> {
         let attempt = &self.signed.attempt;
         let mut questions = Vec::new();
-        for (node, (at, witness)) in self.ask_at.iter_mut().zip(&self.witnesses).enumerate() {
-            if *at > now {
-                continue;
-            }
+        let due = self.ask_at.iter_mut().zip(&self.witnesses).enumerate();
+        for (node, (at, witness)) in due.filter(|(_, (at, _))| **at <= now) {
             *at = now.plus(pace.answer);
             let mut ask = |question| questions.push((Node(node), question));
             // In this order: a bank that looks for the signature after the end was seen may be past it.

@@ -1,7 +1,7 @@
 //! All that one node said of one signature, and where it stands by that.
 
-use super::{Effect, Observation, Rules, Standing, Status};
-use crate::{Attempt, Commitment, Height, Lifetime, Reading, Slot};
+use super::{Effect, Observation, Pace, Rules, Standing, Status};
+use crate::{Attempt, Commitment, Height, Lifetime, Reading, Slot, Time};
 
 /// One node, about one attempt.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Witness {
     doubt: Option<Doubt>,
     /// Its last error, until it shows a height.
     error: Option<String>,
+    /// When it was asked for the height that it showed last.
+    shown: Time,
 }
 
 #[derive(Debug, Clone)]
@@ -40,8 +42,8 @@ impl Witness {
     /// Takes in what the node said, if it is about this attempt.
     pub(super) fn hear(&mut self, observation: Observation, attempt: &Attempt, rules: Rules) {
         match observation {
-            Observation::Height { commitment, reading, .. } if rules.ends_a_life(commitment) => {
-                self.error = None;
+            Observation::Height { commitment, reading, asked, .. } if rules.ends_a_life(commitment) => {
+                (self.error, self.shown) = (None, asked);
                 self.hear_height(reading, attempt, rules);
             }
             Observation::Status { signature, bank, status, .. } if signature == attempt.signature() => {
@@ -93,10 +95,11 @@ impl Witness {
         self.over = Some(self.over.map_or(at, |first| first.min(at)));
     }
 
-    /// Whether bytes may be sent to it: it has shown that it is on the ledger on which they were signed, has not been away
-    /// since, and they may still be executed.
-    pub(super) fn takes_sends(&self) -> bool {
-        self.finalized.is_some() && self.error.is_none() && self.over.is_none()
+    /// Until when bytes may be sent to it: it has just shown that it is on the ledger on which they were signed, and they may
+    /// still be executed.
+    pub(super) fn takes_sends_until(&self, pace: &Pace) -> Option<Time> {
+        let takes = self.finalized.is_some() && self.error.is_none() && self.over.is_none();
+        takes.then(|| self.shown.plus(pace.answer))
     }
 
     /// Whether the lifetime is over by its newest word.
