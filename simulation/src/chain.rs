@@ -51,6 +51,9 @@ struct Fork {
     seen_by: u8,
     confirmed: bool,
     flips: bool,
+    /// Whether nothing is confirmed or final meanwhile.
+    splits: bool,
+    bits: u128,
     /// The last block before it, and its height.
     branch: Reading,
     blocks: Vec<u64>,
@@ -101,14 +104,19 @@ impl<'a> Chain<'a> {
             effects: [0; 2],
         };
         for fault in &schedule.cluster {
-            if let ClusterFault::Fork { from, slots, seen_by, confirmed, flips, .. } = *fault {
-                let first = chain.start + u64::from(from);
-                let last = first + u64::from(slots.min(FORK_DEPTH as u32 - 4));
-                if chain.forks.iter().all(|fork| last < fork.first || fork.last < first) {
-                    let (blocks, landed) = (Vec::new(), Vec::new());
-                    let branch = Reading::default();
-                    chain.forks.push(Fork { first, last, seen_by, confirmed, flips, branch, blocks, landed });
+            let (from, slots, bits, seen_by, confirmed, flips, splits) = match *fault {
+                ClusterFault::Fork { from, slots, bits, seen_by, confirmed, flips } => {
+                    (from, slots.min(FORK_DEPTH as u32 - 4), bits.into(), seen_by, confirmed, flips, false)
                 }
+                ClusterFault::Split { from, slots, bits, seen_by } => (from, slots, bits, seen_by, false, false, true),
+                _ => continue,
+            };
+            let first = chain.start + u64::from(from);
+            let last = first + u64::from(slots) - 1;
+            if chain.forks.iter().all(|fork| last < fork.first || fork.last < first) {
+                let (blocks, landed, branch) = (Vec::new(), Vec::new(), Reading::default());
+                let fork = Fork { first, last, seen_by, confirmed, flips, splits, bits, branch, blocks, landed };
+                chain.forks.push(fork);
             }
         }
         chain
@@ -147,16 +155,14 @@ impl<'a> Chain<'a> {
     fn produce(&mut self, at: u64) {
         let slot = self.slot(at);
         let before = self.main(slot - 1);
-        let (mut skipped, mut on_fork) = (false, None);
+        let mut skipped = false;
+        let is_on = |fork: &Fork| (fork.first..=fork.last).contains(&slot) && fork.bits >> (slot - fork.first) & 1 == 1;
+        let on_fork = self.forks.iter().position(is_on);
         for fault in &self.schedule.cluster {
             let covers = |from: u32, slots: u32| self.ledger == 0 && (u64::from(from)..u64::from(from) + u64::from(slots)).contains(&at);
             match *fault {
                 ClusterFault::SkipEvery(every) => skipped |= slot.is_multiple_of(u64::from(every)),
                 ClusterFault::Skip { from, slots } => skipped |= covers(from, slots),
-                ClusterFault::Fork { from, slots, bits, .. } if covers(from, slots) => {
-                    let fork = self.forks.iter().position(|fork| fork.first == self.start + u64::from(from));
-                    on_fork = fork.filter(|fork| slot <= self.forks[*fork].last && bits >> (slot - self.forks[*fork].first) & 1 == 1);
-                }
                 ClusterFault::NonceAdvance { at: when } if u64::from(when) == at && self.ledger == 0 => self.advance_nonce(slot),
                 _ => {}
             }
@@ -279,9 +285,18 @@ impl<'a> Chain<'a> {
             (Commitment::Confirmed, Some(fork)) => {
                 on_chain((newest - CONFIRMED).min(self.forks[fork].branch.slot.0))
             }
-            (Commitment::Confirmed, None) => on_chain(newest.saturating_sub(CONFIRMED)),
+            (Commitment::Confirmed, None) => {
+                let split = self.forks.iter().find(|fork| fork.splits && (fork.first..=fork.last).contains(&newest));
+                let last = newest.saturating_sub(CONFIRMED);
+                on_chain(split.map_or(last, |fork| last.min(fork.branch.slot.0)))
+            }
             (Commitment::Finalized, _) => {
                 let mut last = newest.saturating_sub(FORK_DEPTH);
+                for fork in self.forks.iter().filter(|fork| fork.splits) {
+                    if (fork.first..=fork.last + FORK_DEPTH).contains(&newest) {
+                        last = last.min(fork.branch.slot.0);
+                    }
+                }
                 for fault in self.schedule.cluster.iter().filter(|_| self.ledger == 0) {
                     if let ClusterFault::Stall { from, slots } = *fault {
                         let from = self.start + u64::from(from);

@@ -22,27 +22,50 @@ fn is_late(node: &NodePlan) -> bool {
 }
 
 /// Whether what it says may be wrong: not only late, missing or out of order.
-fn is_wrong(node: &NodePlan) -> bool {
-    let unequal = node.backends.iter().any(|backend| backend.keeps != node.backends[0].keeps);
-    node.lie.is_some() || is_late(node) || unequal
+fn is_wrong(node: &NodePlan, schedule: &Schedule) -> bool {
+    let [first, ..] = node.backends[..] else { return true };
+    // Of two behind one address, one shows that a transaction can not be executed any more, and the other has forgotten it.
+    let forgets = node.backends.iter().any(|backend| backend.keeps != first.keeps);
+    // Of two behind one address, or two answers of which one was long on its way, one is older than a fork that is longer than
+    // any should be.
+    let splits = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Split { .. }));
+    let slow = node.faults.iter().any(|fault| matches!(fault.kind, NodeFaultKind::Slow(_)));
+    let mixes = splits && (slow || node.backends.iter().any(|backend| backend.lag != first.lag));
+    // A jump that happens twice is no jump, unless there were not even slots for it.
+    let jumps = node.faults.iter().any(|fault| match fault.kind {
+        NodeFaultKind::HeightJump(by) => fault.slots > 1 && by < 1_000,
+        NodeFaultKind::BlockJump(_) => fault.slots > 1,
+        _ => false,
+    });
+    node.lie.is_some() || is_late(node) || forgets || mixes || jumps
 }
 
 impl Promise {
     /// What is promised here.
     pub fn of(schedule: &Schedule) -> Self {
         let count = schedule.nodes.len();
-        let wrong = schedule.nodes.iter().filter(|node| is_wrong(node)).count();
+        let wrong = schedule.nodes.iter().filter(|node| is_wrong(node, schedule)).count();
         let lies = schedule.nodes.iter().filter(|node| node.lie.is_some()).count();
-        let only_late = schedule.nodes.iter().all(|node| node.lie.is_none());
+        let only_late = schedule.nodes.iter().all(|node| {
+            let mut on_time = node.clone();
+            on_time.faults.retain(|fault| fault.kind != NodeFaultKind::LateStatus);
+            !is_wrong(&on_time, schedule)
+        });
         let fails = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Fails { .. })) || schedule.steps > 1;
         // The account speaks for the only node, but it shows nothing of what failed.
         let account = schedule.shows && only_late && !fails;
         // Late statuses arrive while one that has them keeps the others waiting.
-        let one_is_good = count >= 3 && only_late && schedule.nodes.iter().any(|node| !is_wrong(node) && node.faults.is_empty());
+        let one_is_good = count >= 3 && only_late && schedule.nodes.iter().any(|node| !is_wrong(node, schedule) && node.faults.is_empty());
         let safe = wrong == 0 || (wrong == 1 && count >= 2) || account || one_is_good;
-        let remembers = schedule.nodes.iter().filter(|node| !is_wrong(node) && node.backends.iter().all(|b| b.keeps.is_none()));
+        // A block from the future, shown when a transaction is signed, makes the node itself look as if it were behind.
+        let jumps = |node: &NodePlan| {
+            let jump = |kind| matches!(kind, NodeFaultKind::HeightJump(_) | NodeFaultKind::BlockJump(_));
+            node.faults.iter().any(|fault| jump(fault.kind))
+        };
+        let remembers = |node: &NodePlan| node.backends.iter().all(|backend| backend.keeps.is_none());
+        let good = schedule.nodes.iter().filter(|node| !is_wrong(node, schedule) && remembers(node) && !jumps(node));
         let restarts = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Restart { .. }));
-        let enough = remembers.count() >= count.min(2);
+        let enough = good.count() >= count.min(2);
         Self { safe, decided: safe && enough && lies <= 1 && !restarts }
     }
 }
@@ -125,7 +148,7 @@ fn count(schedule: &Schedule, world: &World<'_>, promise: Promise) -> Counts {
     counts.add("with two transactions", (schedule.steps > 1).into());
     counts.add("unconditional", (!schedule.conditional).into());
     let has = |of: fn(&ClusterFault) -> bool| u64::from(schedule.cluster.iter().any(of));
-    counts.add("with a fork", has(|fault| matches!(fault, ClusterFault::Fork { .. })));
+    counts.add("with a fork", has(|fault| matches!(fault, ClusterFault::Fork { .. } | ClusterFault::Split { .. })));
     counts.add("with a ledger that starts anew", has(|fault| matches!(fault, ClusterFault::Restart { .. })));
     for told in &world.told {
         let what = match told.verdict {

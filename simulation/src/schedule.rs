@@ -174,6 +174,8 @@ pub enum ClusterFault {
         /// Whether a transaction ends otherwise on it.
         flips: bool,
     },
+    /// The cluster is split: a fork beside the chain as above, so long that nothing becomes confirmed or final meanwhile.
+    Split { from: u32, slots: u32, bits: u128, seen_by: u8 },
     /// Nothing more becomes final.
     Stall { from: u32, slots: u32 },
     /// Transactions are executed and fail.
@@ -285,7 +287,7 @@ impl Schedule {
         let users = users.collect();
         let kills = count(r, 3);
         let kills = (0..kills).map(|_| kill(r)).collect();
-        Self {
+        let mut schedule = Self {
             jitter: r.next() | 1,
             conditional: r.once_in(2),
             shows: !r.once_in(3),
@@ -300,6 +302,55 @@ impl Schedule {
             landings,
             users,
             kills,
+        };
+        if r.once_in(3) {
+            schedule.concentrate(r);
+        }
+        schedule
+    }
+
+    /// Lets the transaction land in the last block in which it can, and something go wrong around that.
+    fn concentrate(&mut self, r: &mut Random) {
+        self.landings = vec![Landing { from: 0, slots: 1_000, how: How::LastMoment }];
+        self.signing = 0;
+        let every = r.choose(&[3, 3, 8, 20]);
+        self.cluster.retain(|fault| !matches!(fault, ClusterFault::SkipEvery(_)));
+        self.cluster.push(ClusterFault::SkipEvery(every));
+        // About the slot of that block.
+        let end = self.users[0].at + 150 * every / (every - 1);
+        match r.below(5) {
+            0 => {
+                let (from, slots) = (end - 28 + r.below(30), r.within((4, 28)));
+                self.cluster.insert(0, fork(r, from, slots));
+                let node = r.below(self.nodes.len() as u32) as usize;
+                let lag = r.within((20, 40));
+                self.nodes[node].backends = vec![Backend { lag: 0, keeps: None }, Backend { lag, keeps: None }];
+            }
+            1 => {
+                for node in &mut self.nodes {
+                    if !r.once_in(3) {
+                        node.faults.clear();
+                        let (from, slots) = (end + r.below(40), r.within((10, 40)));
+                        node.faults.push(NodeFault { from, slots, kind: NodeFaultKind::LateStatus });
+                    }
+                }
+            }
+            2 => {
+                let (from, slots) = (end - 60 + r.below(50), r.within((40, 100)));
+                let bits = u128::from(r.next() | r.next()) << 64 | u128::from(r.next() | r.next());
+                self.cluster.insert(0, ClusterFault::Split { from, slots, bits, seen_by: r.next() as u8 | r.next() as u8 });
+            }
+            _ => {
+                for node in &mut self.nodes {
+                    let jumps = r.within((1, 40));
+                    let kind = |r: &mut Random| {
+                        let by = r.within((10, 150));
+                        if r.once_in(2) { NodeFaultKind::BlockJump(by) } else { NodeFaultKind::HeightJump(by) }
+                    };
+                    let jump = |r: &mut Random| NodeFault { from: r.below(end), slots: 1, kind: kind(r) };
+                    node.faults = (0..jumps).map(|_| jump(r)).collect();
+                }
+            }
         }
     }
 }
@@ -348,7 +399,7 @@ fn lie(r: &mut Random) -> Lie {
 
 fn node_fault(r: &mut Random) -> NodeFault {
     use NodeFaultKind::*;
-    let jump = |r: &mut Random| r.choose(&[1, 5, 20, 100, 1_000]);
+    let jump = |r: &mut Random| r.choose(&[1, 5, 20, 100, 1_000, 1_000]);
     let kind = match r.below(13) {
         0 => Lost,
         1 => NoReply,
@@ -374,19 +425,26 @@ fn cluster_fault(r: &mut Random, nonce: bool) -> ClusterFault {
     let from = if r.once_in(4) { r.within((100, 260)) } else { r.below_one_of(&[20, 100, 700]) };
     match r.below(12) {
         0 => ClusterFault::Skip { from, slots: r.within((1, 30)) },
-        1..=5 => ClusterFault::Fork {
-            from,
-            slots: r.within((2, 28)),
-            bits: r.next() as u32 | r.next() as u32,
-            seen_by: r.next() as u8 | r.next() as u8,
-            confirmed: r.once_in(4),
-            flips: r.once_in(2),
-        },
+        1..=5 => {
+            let slots = r.within((2, 28));
+            fork(r, from, slots)
+        }
         6 => ClusterFault::Stall { from, slots: r.within((10, 120)) },
         7 | 8 => ClusterFault::Fails { from, slots: r.within((1, 100)) },
         9 | 10 if nonce => ClusterFault::NonceAdvance { at: from },
         11 if r.once_in(4) => ClusterFault::Restart { at: r.within((5, 300)) },
         _ => ClusterFault::Skip { from, slots: r.within((1, 5)) },
+    }
+}
+
+fn fork(r: &mut Random, from: u32, slots: u32) -> ClusterFault {
+    ClusterFault::Fork {
+        from,
+        slots,
+        bits: r.next() as u32 | r.next() as u32,
+        seen_by: r.next() as u8 | r.next() as u8,
+        confirmed: r.once_in(4),
+        flips: r.once_in(2),
     }
 }
 

@@ -34,8 +34,10 @@ rules! {
     Finalized,
     /// [`Rules::is_past`].
     PastLastValid,
-    /// [`Rules::newest`].
+    /// [`Rules::keeps_old_words`].
     Newest,
+    /// [`Rules::was_said_twice`].
+    SaidTwice,
     /// [`Rules::is_plausible`].
     Plausible,
     /// [`Rules::is_same_ledger`].
@@ -110,8 +112,13 @@ impl Rules {
     }
 
     /// A node's newest word counts: one that says that the lifetime is not over withdraws what it said before.
-    pub fn newest(self, over: Option<Slot>) -> Option<Slot> {
-        over.filter(|_| self.off(Rule::Newest))
+    pub fn keeps_old_words(self) -> bool {
+        self.off(Rule::Newest)
+    }
+
+    /// A height can jump once: that a lifetime is over must be said by two banks, and nothing else between.
+    pub fn was_said_twice(self, again: bool) -> bool {
+        again || self.off(Rule::SaidTwice)
     }
 
     /// On one ledger slots are skipped and never taken back, so that heights grow at most as slots do: a height alone can not

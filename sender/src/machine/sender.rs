@@ -316,8 +316,9 @@ impl Watch {
         if !questions.is_empty() {
             return Decision::Ask(questions);
         }
+        let attempt = &self.signed.attempt;
         let next_send = self.send_at.iter().zip(&self.witnesses).filter(|_| known.is_none());
-        let next_send = next_send.filter(|(at, witness)| witness.takes_sends_until(pace) > Some(**at)).map(|(at, _)| *at);
+        let next_send = next_send.filter(|(at, witness)| witness.takes_sends_until(attempt, pace) > Some(**at)).map(|(at, _)| *at);
         let mut until = self.began.plus(pace.limit);
         until = next_send.chain(self.ask_at.iter().copied()).fold(until, Time::min);
         if let Some(since) = self.agreed_since {
@@ -327,8 +328,9 @@ impl Watch {
     }
 
     fn due_sends(&mut self, now: Time, pace: &Pace) -> Vec<Node> {
+        let attempt = &self.signed.attempt;
         let due = self.send_at.iter_mut().zip(&self.witnesses).enumerate();
-        due.filter(|(_, (at, witness))| **at <= now && witness.takes_sends_until(pace) > Some(now))
+        due.filter(|(_, (at, witness))| **at <= now && witness.takes_sends_until(attempt, pace) > Some(now))
             .map(|(node, (at, _))| {
                 *at = now.plus(pace.resend);
                 Node(node)

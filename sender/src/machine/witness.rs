@@ -8,8 +8,8 @@ use crate::{Attempt, Commitment, Height, Lifetime, Reading, Slot, Time};
 pub(super) struct Witness {
     /// Its newest finalized block on the ledger on which the attempt was signed.
     finalized: Option<Reading>,
-    /// The first finalized slot at which the lifetime was over, if it is by the node's newest word.
-    over: Option<Slot>,
+    /// That the lifetime is over, if it is by the node's newest word.
+    over: Option<Over>,
     /// What it last said of the signature.
     report: Option<Report>,
     /// That it once said that the signature is finalized: this can not change.
@@ -24,6 +24,17 @@ pub(super) struct Witness {
     error: Option<String>,
     /// When it was asked for the height that it showed last.
     shown: Time,
+}
+
+/// That a lifetime is over, from when on the node has said nothing else.
+#[derive(Debug, Clone, Copy)]
+struct Over {
+    /// The slot of its first word.
+    said: Slot,
+    /// The first slot of all its words.
+    since: Slot,
+    /// Whether another bank said it too.
+    again: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -43,8 +54,8 @@ impl Witness {
     pub(super) fn hear(&mut self, observation: Observation, attempt: &Attempt, rules: Rules) {
         match observation {
             Observation::Height { commitment, reading, asked, .. } if rules.ends_a_life(commitment) => {
-                (self.error, self.shown) = (None, asked);
-                self.hear_height(reading, attempt, rules);
+                self.error = None;
+                self.hear_height(reading, asked, attempt, rules);
             }
             Observation::Status { signature, bank, status, .. } if signature == attempt.signature() => {
                 if let Some(status) = status.as_ref().filter(|status| status.commitment == Commitment::Finalized) {
@@ -59,7 +70,7 @@ impl Witness {
             Observation::Nonce { account, bank, value, .. } => match attempt.lifetime() {
                 Lifetime::Nonce { account: ours, value: signed, read_at } if *ours == account => {
                     if value == Some(*signed) {
-                        self.over = rules.newest(self.over);
+                        self.over = self.over.filter(|_| rules.keeps_old_words());
                     } else if rules.is_nonce_read_since(bank, *read_at) {
                         self.ended(bank);
                     }
@@ -71,7 +82,7 @@ impl Witness {
         }
     }
 
-    fn hear_height(&mut self, reading: Reading, attempt: &Attempt, rules: Rules) {
+    fn hear_height(&mut self, reading: Reading, asked: Time, attempt: &Attempt, rules: Rules) {
         if !rules.is_same_ledger(reading.height, attempt.origin()) {
             *self = Self { doubt: Some(Doubt::Elsewhere(reading.height)), ..Self::default() };
             return;
@@ -80,26 +91,35 @@ impl Witness {
             self.doubt = Some(Doubt::Implausible(reading.height));
             return;
         }
-        self.doubt = None;
-        self.finalized = Some(reading);
+        (self.doubt, self.finalized, self.shown) = (None, Some(reading), asked);
         if let Lifetime::BlockHash { last_valid, .. } = attempt.lifetime() {
             if rules.is_past(reading.height, *last_valid) {
                 self.ended(reading.slot);
             } else {
-                self.over = rules.newest(self.over);
+                self.over = self.over.filter(|_| rules.keeps_old_words());
             }
         }
     }
 
     fn ended(&mut self, at: Slot) {
-        self.over = Some(self.over.map_or(at, |first| first.min(at)));
+        let over = self.over.unwrap_or(Over { said: at, since: at, again: false });
+        self.over = Some(Over { since: over.since.min(at), again: over.again || at != over.said, ..over });
+    }
+
+    /// Since which finalized slot the lifetime is over, if that is sure.
+    fn over(&self, rules: Rules) -> Option<Slot> {
+        self.over.filter(|over| rules.was_said_twice(over.again)).map(|over| over.since)
     }
 
     /// Until when bytes may be sent to it: it has just shown that it is on the ledger on which they were signed, and they may
     /// still be executed.
-    pub(super) fn takes_sends_until(&self, pace: &Pace) -> Option<Time> {
-        let takes = self.finalized.is_some() && self.error.is_none() && self.over.is_none();
-        takes.then(|| self.shown.plus(pace.answer))
+    pub(super) fn takes_sends_until(&self, attempt: &Attempt, pace: &Pace) -> Option<Time> {
+        let finalized = self.finalized.filter(|_| self.error.is_none() && self.doubt.is_none())?;
+        let lives = match attempt.lifetime() {
+            Lifetime::BlockHash { last_valid, .. } => finalized.height <= *last_valid,
+            Lifetime::Nonce { .. } => self.over.is_none(),
+        };
+        lives.then(|| self.shown.plus(pace.answer))
     }
 
     /// Whether the lifetime is over by its newest word.
@@ -127,7 +147,7 @@ impl Witness {
             Some(status) if rules.is_known(status) => return Standing::Known(status.clone()),
             _ => {}
         }
-        let (Some(report), Some(over)) = (&self.report, self.over) else { return self.pending() };
+        let (Some(report), Some(over)) = (&self.report, self.over(rules)) else { return self.pending() };
         if !rules.saw_the_end(report.bank, over) {
             return self.pending();
         }
