@@ -159,9 +159,9 @@ impl Answering<'_> {
     pub(crate) fn answer(&self, question: Question, (tx, step): (TxId, u32), asked: Time) -> Observation {
         let node = Node(self.node);
         match question {
-            Question::Height => {
-                let reading = self.said(self.bank(Commitment::Finalized).reading);
-                Observation::Height { node, commitment: Commitment::Finalized, reading, asked }
+            Question::Height(commitment) => {
+                let reading = self.said(self.bank(commitment).reading);
+                Observation::Height { node, commitment, reading, asked }
             }
             Question::Status(signature) => {
                 let bank = self.said_slot(self.bank(Commitment::Processed).reading.slot);

@@ -318,28 +318,36 @@ impl Schedule {
         self.cluster.push(ClusterFault::SkipEvery(every));
         // About the slot of that block.
         let end = self.users[0].at + 150 * every / (every - 1);
-        match r.below(5) {
-            0 => {
+        match r.below(6) {
+            // A fork that a node behind a balancer has not left, or finality that it has not seen.
+            which @ (0 | 1) => {
                 let (from, slots) = (end - 28 + r.below(30), r.within((4, 28)));
-                self.cluster.insert(0, fork(r, from, slots));
+                let fault = if which == 0 { fork(r, from, slots) } else { ClusterFault::Stall { from, slots: slots * 3 } };
+                self.cluster.insert(0, fault);
+                self.nodes.truncate(1 + r.below(2) as usize);
                 let node = r.below(self.nodes.len() as u32) as usize;
-                let lag = r.within((20, 40));
+                let lag = r.within((20, 80));
                 self.nodes[node].backends = vec![Backend { lag: 0, keeps: None }, Backend { lag, keeps: None }];
+                self.shows = self.shows && r.once_in(3);
             }
-            1 => {
+            // Statuses that come late.
+            2 => {
                 for node in &mut self.nodes {
+                    node.faults.clear();
                     if !r.once_in(3) {
-                        node.faults.clear();
                         let (from, slots) = (end + r.below(40), r.within((10, 40)));
                         node.faults.push(NodeFault { from, slots, kind: NodeFaultKind::LateStatus });
                     }
                 }
+                self.shows = self.shows && (self.nodes.len() < 3 || r.once_in(3));
             }
-            2 => {
+            // A cluster that is split.
+            3 => {
                 let (from, slots) = (end - 60 + r.below(50), r.within((40, 100)));
                 let bits = u128::from(r.next() | r.next()) << 64 | u128::from(r.next() | r.next());
                 self.cluster.insert(0, ClusterFault::Split { from, slots, bits, seen_by: r.next() as u8 | r.next() as u8 });
             }
+            // Heights that jump.
             _ => {
                 for node in &mut self.nodes {
                     let jumps = r.within((1, 40));

@@ -705,7 +705,7 @@ impl<'a> World<'a> {
                 let step = self.txs.get(tx).map_or(0, |(step, _)| *step);
                 let answering = self.answering(node, chance);
                 let answer = answering.answer(question, (tx, step), asked);
-                if let Question::Height = question {
+                if let Question::Height(_) = question {
                     // The same poller has read the newest block for somebody else.
                     let newest = answering.newest_block(asked);
                     self.at(self.now + 10, Event::Answers(process, newest));

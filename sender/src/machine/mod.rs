@@ -47,8 +47,8 @@ pub enum Decision {
 /// signatures at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// Its newest finalized block: `getEpochInfo` at `finalized`, which gives slot and height together.
-    Height,
+    /// Its newest block of this commitment: `getEpochInfo`, which gives slot and height together.
+    Height(Commitment),
     /// What it knows of the signature: `getSignatureStatuses` with `searchTransactionHistory`.
     Status(Signature),
     /// Where its history begins: `getFirstAvailableBlock`.

@@ -101,9 +101,10 @@ impl Rules {
         !self.off(Rule::JournalFirst)
     }
 
-    /// Only what is finalized can show that a lifetime is over: all else may be on a fork.
-    pub fn ends_a_life(self, commitment: Commitment) -> bool {
-        commitment == Commitment::Finalized || self.off(Rule::Finalized)
+    /// Only what is finalized can show that a lifetime is over: all else may be on a fork. So heights are asked for, and
+    /// believed, at this commitment.
+    pub fn ends_a_life(self) -> Commitment {
+        if self.off(Rule::Finalized) { Commitment::Processed } else { Commitment::Finalized }
     }
 
     /// A block hash is dead when a block is higher than the last valid height.

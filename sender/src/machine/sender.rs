@@ -150,7 +150,7 @@ impl Sender {
         match &mut self.phase {
             Phase::Sign(position) => Decision::Sign(*position),
             Phase::Record(signed) => Decision::Record(Entry::Signed(signed.clone())),
-            Phase::Watch(watch) => watch.next(now, &self.pace),
+            Phase::Watch(watch) => watch.next(now, &self.pace, self.rules),
             Phase::Judge(_, judged) => Decision::Record(Entry::Judged(judged.clone())),
             Phase::Done(ended) => Decision::Done(ended.clone()),
         }
@@ -297,7 +297,7 @@ impl Watch {
         }
     }
 
-    fn next(&mut self, now: Time, pace: &Pace) -> Decision {
+    fn next(&mut self, now: Time, pace: &Pace, rules: Rules) -> Decision {
         let known = self.known();
         if let Some(status) = &known
             && self.noted < Some(status.commitment)
@@ -312,7 +312,7 @@ impl Watch {
                 return Decision::Send { nodes, signature: attempt.signature(), bytes: Arc::clone(attempt.bytes()) };
             }
         }
-        let questions = self.due_questions(now, pace);
+        let questions = self.due_questions(now, pace, rules);
         if !questions.is_empty() {
             return Decision::Ask(questions);
         }
@@ -338,7 +338,7 @@ impl Watch {
             .collect()
     }
 
-    fn due_questions(&mut self, now: Time, pace: &Pace) -> Vec<(Node, Question)> {
+    fn due_questions(&mut self, now: Time, pace: &Pace, rules: Rules) -> Vec<(Node, Question)> {
         let attempt = &self.signed.attempt;
         let mut questions = Vec::new();
         let due = self.ask_at.iter_mut().zip(&self.witnesses).enumerate();
@@ -346,7 +346,7 @@ impl Watch {
             *at = now.plus(pace.answer);
             let mut ask = |question| questions.push((Node(node), question));
             // In this order: a bank that looks for the signature after the end was seen may be past it.
-            ask(Question::Height);
+            ask(Question::Height(rules.ends_a_life()));
             if let Lifetime::Nonce { account, .. } = attempt.lifetime() {
                 ask(Question::Nonce(*account));
             }

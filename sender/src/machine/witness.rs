@@ -53,7 +53,7 @@ impl Witness {
     /// Takes in what the node said, if it is about this attempt.
     pub(super) fn hear(&mut self, observation: Observation, attempt: &Attempt, rules: Rules) {
         match observation {
-            Observation::Height { commitment, reading, asked, .. } if rules.ends_a_life(commitment) => {
+            Observation::Height { commitment, reading, asked, .. } if commitment == rules.ends_a_life() => {
                 self.error = None;
                 self.hear_height(reading, asked, attempt, rules);
             }
