@@ -86,7 +86,7 @@ fn signed(position: Position, steps: u32) -> Result<Signed, String> {
     bytes.extend([hash.0, hash.0].concat());
     bytes.extend([0, 0]);
     let lifetime = Lifetime::BlockHash { hash, last_valid: Height(1_150) };
-    let origin = Origin { genesis: Hash([1; 32]), slot: Slot(1_100), height: Height(1_000) };
+    let origin = Origin { genesis: Hash([1; 32]), slot: Slot(1_100), height: Height(1_000), skipped: 100 };
     let attempt = Attempt::new(&bytes, lifetime, origin, true).map_err(|error| error.to_string())?;
     Ok(Signed { position, steps, attempt, nodes: vec!["node".to_owned()], at: Time(5) })
 }

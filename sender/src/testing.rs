@@ -21,7 +21,7 @@ pub(crate) fn attempt(name: u8) -> Attempt {
 }
 
 pub(crate) fn origin() -> Origin {
-    Origin { genesis: Hash([0; 32]), slot: Slot(1_000), height: Height(900) }
+    Origin { genesis: Hash([0; 32]), slot: Slot(1_000), height: Height(900), skipped: 100 }
 }
 
 /// The first signing of an intention of one step.

@@ -209,6 +209,7 @@ impl Answering<'_> {
             node: Node(self.node),
             finalized: self.said(self.bank(Commitment::Finalized).reading),
             hash,
+            fetched: self.said_slot(bank.reading.slot),
             last_valid,
             tip: self.said(self.bank(Commitment::Processed).reading),
         }

@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn another_block_hash_than_the_signer_was_given_is_refused_by_name() {
         let lifetime = Lifetime::BlockHash { hash: Hash([1; 32]), last_valid: Height(250) };
-        let origin = Origin { genesis: Hash([0; 32]), slot: Slot(0), height: Height(0) };
+        let origin = Origin { genesis: Hash([0; 32]), slot: Slot(0), height: Height(0), skipped: 100 };
         let signed = Attempt::new(&testing::bytes([7; 64], Hash([1; 32])), lifetime, origin, true).unwrap();
         assert_eq!(signed.signature(), Signature([7; 64]));
         let error = Attempt::new(&testing::bytes([7; 64], Hash([2; 32])), lifetime, origin, true).unwrap_err();

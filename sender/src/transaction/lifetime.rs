@@ -46,10 +46,12 @@ impl Lifetime {
 pub struct Origin {
     /// The cluster's genesis hash.
     pub genesis: Hash,
-    /// A finalized slot, not after the one in which the block hash was fetched.
+    /// A slot from before the signing: a history that begins there holds whatever became of the transaction.
     pub slot: Slot,
-    /// Its height.
+    /// A finalized height from before the signing.
     pub height: Height,
+    /// How many slots had been skipped until then.
+    pub skipped: u64,
 }
 
 /// What one node says when a transaction is about to be signed.
@@ -61,6 +63,8 @@ pub struct Offer {
     pub finalized: Reading,
     /// A recent block hash.
     pub hash: Hash,
+    /// The slot of the bank that gave it: `context.slot`.
+    pub fetched: Slot,
     /// Up to which height it is good, as the node says.
     pub last_valid: Height,
     /// The newest block of any commitment, read after the block hash.
@@ -125,7 +129,7 @@ impl Lifetime {
         offers: &[Offer],
         turn: u32,
     ) -> Result<(Self, Origin), PrepareError> {
-        let origin = origin(genesis, offers.iter().map(|offer| offer.finalized))?;
+        let origin = origin(genesis, offers.iter().map(|offer| (offer.finalized, offer.fetched)))?;
         let tip = tip(offers.iter().map(|offer| offer.tip.height)).ok_or(PrepareError::NoOffer)?;
         let count = u32::try_from(offers.len()).unwrap_or(u32::MAX);
         let first = usize::try_from(turn.checked_rem(count).unwrap_or(0)).unwrap_or(0);
@@ -144,7 +148,7 @@ impl Lifetime {
     /// The nonce that these nodes agree on, at `finalized`: a transaction that advanced it must be final before the next is
     /// signed with it, else the next expires at once.
     pub fn nonce(genesis: Hash, account: Address, offers: &[NonceOffer]) -> Result<(Self, Origin), PrepareError> {
-        let origin = origin(genesis, offers.iter().map(|offer| offer.finalized))?;
+        let origin = origin(genesis, offers.iter().map(|offer| (offer.finalized, offer.slot)))?;
         let agreed = |value: Hash| offers.iter().filter(move |offer| offer.value == Some(value));
         let enough = Rules::ALL.agreement(offers.len());
         let value = offers.iter().filter_map(|offer| offer.value).find(|value| agreed(*value).count() >= enough);
@@ -158,19 +162,23 @@ impl Lifetime {
     }
 }
 
-/// A finalized block that the nodes have reached, so chosen that one node alone can make it neither so high that all others
-/// look as if they were behind, nor so old that all others look as if they had forgotten.
-///
-/// The height is the highest that two nodes have reached. The slot is as many above it as slots were skipped, by the median
-/// of what the nodes say.
-fn origin(genesis: Hash, finalized: impl Iterator<Item = Reading> + Clone) -> Result<Origin, PrepareError> {
-    let mut heights: Vec<Height> = finalized.clone().map(|reading| reading.height).collect();
+/// Where the ledger stands, by the finalized block of each node and the slot of its other answer: so chosen that one node
+/// alone can make it neither so high that all others look as if they were behind, nor so old that all others look as if they
+/// had forgotten. The height is the highest that two nodes have reached, the rest the median.
+fn origin(genesis: Hash, said: impl Iterator<Item = (Reading, Slot)> + Clone) -> Result<Origin, PrepareError> {
+    let mut heights: Vec<Height> = said.clone().map(|(finalized, _)| finalized.height).collect();
     heights.sort_unstable_by(|a, b| b.cmp(a));
     let height = *heights.get(1).or(heights.first()).ok_or(PrepareError::NoOffer)?;
-    let mut skipped: Vec<u64> = finalized.map(|reading| reading.skipped()).collect();
-    skipped.sort_unstable();
-    let median = skipped.get(skipped.len().saturating_sub(1) / 2).copied().unwrap_or(0);
-    Ok(Origin { genesis, slot: Slot(height.0.saturating_add(median)), height })
+    let skipped = median(said.clone().map(|(finalized, _)| finalized.skipped()).collect()).unwrap_or(0);
+    // Of two slots that one node says, the earlier is the safer.
+    let slot = median(said.map(|(finalized, other)| finalized.slot.min(other)).collect()).unwrap_or_default();
+    Ok(Origin { genesis, slot, height, skipped })
+}
+
+/// The one in the middle; of two there, the lower.
+fn median<T: Copy + Ord>(mut numbers: Vec<T>) -> Option<T> {
+    numbers.sort_unstable();
+    numbers.get(numbers.len().saturating_sub(1) / 2).copied()
 }
 
 /// The highest block that any node shows, except one that is further above all others than a block hash lives: a node
@@ -197,6 +205,7 @@ mod tests {
             node: Node(node),
             finalized: reading(finalized),
             hash: Hash([u8::try_from(node).unwrap(); 32]),
+            fetched: Slot(finalized + 40),
             last_valid: Height(last_valid),
             tip: reading(tip),
         }
@@ -239,18 +248,19 @@ mod tests {
 
     #[test]
     fn the_origin_is_a_block_that_two_nodes_have_reached() {
-        let origin = |offers: &[Offer]| {
-            let Origin { slot, height, .. } = Lifetime::block_hash(GENESIS, offers, 0).unwrap().1;
-            (slot.0, height.0)
-        };
+        let origin = |offers: &[Offer]| Lifetime::block_hash(GENESIS, offers, 0).unwrap().1;
         let honest = [offer(0, 68, 250, 100), offer(1, 60, 250, 100)];
-        assert_eq!(origin(&honest[..1]), (78, 68));
-        assert_eq!(origin(&honest), (70, 60));
+        let is = |slot, height| Origin { genesis: GENESIS, slot: Slot(slot), height: Height(height), skipped: 10 };
+        assert_eq!(origin(&honest[..1]), is(78, 68));
+        assert_eq!(origin(&honest), is(70, 60));
         for (height, slot) in [(9_999, 10_009), (0, 0), (64, 1_000_000), (64, 0)] {
-            let lie = Offer { finalized: Reading { slot: Slot(slot), height: Height(height) }, ..offer(2, 0, 250, 100) };
-            let (slot, height) = origin(&[honest[0], lie, honest[1]]);
-            assert!((60..=68).contains(&height) && slot == height + 10, "{height} {slot}");
+            let finalized = Reading { slot: Slot(slot), height: Height(height) };
+            let lie = Offer { finalized, fetched: Slot(slot), ..offer(2, 0, 250, 100) };
+            let Origin { slot, height, skipped, .. } = origin(&[honest[0], lie, honest[1]]);
+            assert!((60..=68).contains(&height.0) && (70..=78).contains(&slot.0) && skipped == 10, "{height} {slot}");
         }
+        let jumped = Offer { finalized: Reading { slot: Slot(1_078), height: Height(1_068) }, ..honest[0] };
+        assert_eq!(origin(&[jumped]).slot, Slot(108), "the history begins before the signing");
         assert_eq!(Lifetime::block_hash(GENESIS, &[], 0), Err(PrepareError::NoOffer));
     }
 
