@@ -31,12 +31,14 @@ fn is_wrong(node: &NodePlan, schedule: &Schedule) -> bool {
     let splits = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Split { .. }));
     let slow = node.faults.iter().any(|fault| matches!(fault.kind, NodeFaultKind::Slow(_)));
     let mixes = splits && (slow || node.backends.iter().any(|backend| backend.lag != first.lag));
-    // A jump that happens twice is no jump, unless there were not even slots for it.
-    let jumps = node.faults.iter().any(|fault| match fault.kind {
-        NodeFaultKind::HeightJump(by) => fault.slots > 1 && by < 1_000,
-        NodeFaultKind::BlockJump(_) => fault.slots > 1,
-        _ => false,
+    // A jump that is seen twice is believed, unless there were not even slots for it by what honest nodes said at signing.
+    let honest = schedule.nodes.iter().all(|node| node.lie.is_none());
+    let jumps = node.faults.iter().map(|fault| match fault.kind {
+        NodeFaultKind::HeightJump(by) if by >= 1_000 && honest => 0,
+        NodeFaultKind::HeightJump(_) | NodeFaultKind::BlockJump(_) => fault.slots,
+        _ => 0,
     });
+    let jumps = jumps.sum::<u32>() > 1;
     node.lie.is_some() || is_late(node) || forgets || mixes || jumps
 }
 
@@ -56,7 +58,9 @@ impl Promise {
         let account = schedule.shows && only_late && !fails;
         // Late statuses arrive while one that has them keeps the others waiting.
         let one_is_good = count >= 3 && only_late && schedule.nodes.iter().any(|node| !is_wrong(node, schedule) && node.faults.is_empty());
-        let safe = wrong == 0 || (wrong == 1 && count >= 2) || account || one_is_good;
+        // A node that lies about its ledger has the bytes, whatever the sender does.
+        let restarts = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Restart { .. }));
+        let safe = wrong == 0 || (!restarts && ((wrong == 1 && count >= 2) || account || one_is_good));
         // A block from the future, shown when a transaction is signed, makes the node itself look as if it were behind.
         let jumps = |node: &NodePlan| {
             let jump = |kind| matches!(kind, NodeFaultKind::HeightJump(_) | NodeFaultKind::BlockJump(_));
@@ -64,7 +68,6 @@ impl Promise {
         };
         let remembers = |node: &NodePlan| node.backends.iter().all(|backend| backend.keeps.is_none());
         let good = schedule.nodes.iter().filter(|node| !is_wrong(node, schedule) && remembers(node) && !jumps(node));
-        let restarts = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Restart { .. }));
         let enough = good.count() >= count.min(2);
         Self { safe, decided: safe && enough && lies <= 1 && !restarts }
     }

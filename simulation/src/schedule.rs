@@ -347,16 +347,12 @@ impl Schedule {
                 let bits = u128::from(r.next() | r.next()) << 64 | u128::from(r.next() | r.next());
                 self.cluster.insert(0, ClusterFault::Split { from, slots, bits, seen_by: r.next() as u8 | r.next() as u8 });
             }
-            // Heights that jump.
+            // Heights that jump once.
             _ => {
                 for node in &mut self.nodes {
-                    let jumps = r.within((1, 40));
-                    let kind = |r: &mut Random| {
-                        let by = r.within((10, 150));
-                        if r.once_in(2) { NodeFaultKind::BlockJump(by) } else { NodeFaultKind::HeightJump(by) }
-                    };
-                    let jump = |r: &mut Random| NodeFault { from: r.below(end), slots: 1, kind: kind(r) };
-                    node.faults = (0..jumps).map(|_| jump(r)).collect();
+                    let by = r.within((10, 150));
+                    let kind = if r.once_in(2) { NodeFaultKind::BlockJump(by) } else { NodeFaultKind::HeightJump(by) };
+                    node.faults = vec![NodeFault { from: end - r.within((0, 150)), slots: 1, kind }];
                 }
             }
         }

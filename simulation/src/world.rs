@@ -547,19 +547,15 @@ impl<'a> World<'a> {
         let answering = reachable.iter().zip(&chances).map(|(node, chance)| self.answering(*node, *chance));
         let prepared = if self.schedule.nonce {
             let offers: Vec<_> = answering.map(|answering| answering.nonce_offer()).collect();
-            Lifetime::nonce(GENESIS, NONCE_ACCOUNT, &offers)
+            Lifetime::nonce(GENESIS, NONCE_ACCOUNT, self.schedule.nodes.len(), &offers)
         } else {
             let offers: Vec<_> = answering.map(|answering| answering.offer()).collect();
-            Lifetime::block_hash_under(self.rules, GENESIS, &offers, position.attempt)
+            Lifetime::block_hash_under(self.rules, GENESIS, self.schedule.nodes.len(), &offers, position.attempt)
         };
-        // One of two is not enough to agree with.
-        let enough = reachable.len() >= self.schedule.nodes.len().min(2);
         let (lifetime, origin) = match prepared {
-            Ok(prepared) if enough => prepared,
-            _ => {
-                self.tally.not_sent += 1;
-                trace!(self, "process {process} finds no lifetime to sign with");
-                self.observe(process, Observation::Declined("no lifetime".to_owned()));
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.observe(process, Observation::Declined(error.to_string()));
                 return true;
             }
         };
