@@ -146,6 +146,9 @@ impl Answering<'_> {
         if remembered.is_some() && self.has(NodeFaultKind::LateStatus) {
             return None;
         }
+        if self.has(NodeFaultKind::StaleStatus) {
+            return remembered.map(|status| Status { commitment: Commitment::Processed, ..status });
+        }
         let processed = self.bank(Commitment::Processed).reading.slot;
         let made_up = || Status { slot: processed, commitment: Commitment::Processed, error: None };
         remembered.or_else(|| self.has(NodeFaultKind::FalseStatus).then(made_up))

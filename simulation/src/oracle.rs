@@ -4,7 +4,7 @@ use escrow_sender::{Commitment, Verdict};
 
 use crate::{
     Counts,
-    schedule::{ClusterFault, NodeFaultKind, NodePlan, OfferLie, Schedule},
+    schedule::{ClusterFault, JUMPS_APART, KillKind, NodeFaultKind, NodePlan, Schedule},
     world::{Told, World},
 };
 
@@ -33,12 +33,16 @@ fn is_wrong(node: &NodePlan, schedule: &Schedule) -> bool {
     let mixes = splits && (slow || node.backends.iter().any(|backend| backend.lag != first.lag));
     // A jump that is seen twice is believed, unless there were not even slots for it by what honest nodes said at signing.
     let honest = schedule.nodes.iter().all(|node| node.lie.is_none());
-    let jumps = node.faults.iter().map(|fault| match fault.kind {
-        NodeFaultKind::HeightJump(by) if by >= 1_000 && honest => 0,
-        NodeFaultKind::HeightJump(_) | NodeFaultKind::BlockJump(_) => fault.slots,
-        _ => 0,
-    });
-    let jumps = jumps.sum::<u32>() > 1;
+    let mut jumps: Vec<(u32, u32)> = node.faults.iter().filter(|fault| match fault.kind {
+        NodeFaultKind::HeightJump(by) => by < 1_000 || !honest,
+        NodeFaultKind::BlockJump(_) => true,
+        _ => false,
+    }).map(|fault| (fault.from, fault.slots)).collect();
+    jumps.sort_unstable();
+    // Between two it must have told the truth to everybody who asks.
+    let asked = !schedule.kills.iter().any(|kill| matches!(kill.kind, KillKind::Stop(_))) && jumps.len() == node.faults.len();
+    let apart = |pair: &[(u32, u32)]| asked && pair[1].0 - pair[0].0 >= JUMPS_APART;
+    let jumps = !jumps.windows(2).all(apart) || jumps.iter().any(|(_, slots)| *slots > 1);
     node.lie.is_some() || is_late(node) || forgets || mixes || jumps
 }
 
@@ -59,7 +63,7 @@ impl Promise {
         // Late statuses arrive while one that has them keeps the others waiting.
         let one_is_good = count >= 3 && only_late && schedule.nodes.iter().any(|node| !is_wrong(node, schedule) && node.faults.is_empty());
         // A node that lies about its ledger has the bytes, whatever the sender does.
-        let restarts = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Restart { .. }));
+        let restarts = schedule.restarts();
         let safe = wrong == 0 || (!restarts && ((wrong == 1 && count >= 2) || account || one_is_good));
         // A block from the future, shown when a transaction is signed, makes the node itself look as if it were behind.
         let jumps = |node: &NodePlan| {
@@ -80,16 +84,16 @@ pub(crate) fn judge(schedule: &Schedule, world: &World<'_>) -> Result<Counts, St
         return Err(endless.clone());
     }
     if promise.safe {
-        effects(schedule, world)?;
+        effects(world)?;
         world.told.iter().try_for_each(|told| verdict(schedule, world, told))?;
     }
     if promise.decided {
-        decided(schedule, world)?;
+        decided(world)?;
     }
     Ok(count(schedule, world, promise))
 }
 
-fn effects(schedule: &Schedule, world: &World<'_>) -> Result<(), String> {
+fn effects(world: &World<'_>) -> Result<(), String> {
     if let Some(step) = world.chain.effects().iter().position(|effects| *effects > 1) {
         return Err(format!("step {step} was executed {} times", world.chain.effects()[step]));
     }
@@ -97,7 +101,6 @@ fn effects(schedule: &Schedule, world: &World<'_>) -> Result<(), String> {
     if let Some(tx) = world.txs.iter().enumerate().position(elsewhere) {
         return Err(format!("transaction {tx} was executed on another ledger than it was signed for"));
     }
-    let _ = schedule;
     Ok(())
 }
 
@@ -125,16 +128,13 @@ fn verdict(schedule: &Schedule, world: &World<'_>, told: &Told) -> Result<(), St
 }
 
 /// In the end, when nothing goes wrong any more, everybody who asks gets an outcome.
-fn decided(schedule: &Schedule, world: &World<'_>) -> Result<(), String> {
+fn decided(world: &World<'_>) -> Result<(), String> {
     let after = crate::world::CALM;
     match world.told.iter().rfind(|told| told.at >= after) {
         Some(Told { tx, verdict: Verdict::Unknown { .. }, at }) => {
             Err(format!("transaction {tx} has no outcome in slot {at}, when all has been calm for long"))
         }
-        _ => {
-            let _ = schedule;
-            Ok(())
-        }
+        _ => Ok(()),
     }
 }
 
@@ -180,6 +180,5 @@ fn count(schedule: &Schedule, world: &World<'_>, promise: Promise) -> Counts {
     let executed = u64::from(world.chain.effects().iter().any(|effects| *effects > 0));
     counts.add("executed", executed);
     counts.add("never executed", 1 - executed);
-    let _ = OfferLie::Honest;
     counts
 }

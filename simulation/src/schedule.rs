@@ -6,6 +6,9 @@ use escrow_sender::Commitment;
 
 use crate::random::Random;
 
+/// So many slots after one jump of its blocks, a node has told the truth to everybody who asks.
+pub(crate) const JUMPS_APART: u32 = 20;
+
 /// The world of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
@@ -97,6 +100,8 @@ pub enum NodeFaultKind {
     FalseStatus,
     /// A transaction that is executed has no status.
     LateStatus,
+    /// A transaction that is executed stays at `processed`, though it is final.
+    StaleStatus,
 }
 
 /// How a node lies, about one thing or several.
@@ -175,7 +180,14 @@ pub enum ClusterFault {
         flips: bool,
     },
     /// The cluster is split: a fork beside the chain as above, so long that nothing becomes confirmed or final meanwhile.
-    Split { from: u32, slots: u32, bits: u128, seen_by: u8 },
+    Split {
+        from: u32,
+        slots: u32,
+        bits: u128,
+        seen_by: u8,
+        /// Whether transactions reach the leaders of the fork.
+        reached: bool,
+    },
     /// Nothing more becomes final.
     Stall { from: u32, slots: u32 },
     /// Transactions are executed and fail.
@@ -303,10 +315,15 @@ impl Schedule {
             users,
             kills,
         };
-        if r.once_in(3) {
+        if r.once_in(2) {
             schedule.concentrate(r);
         }
         schedule
+    }
+
+    /// Whether the ledger starts anew.
+    pub(crate) fn restarts(&self) -> bool {
+        self.cluster.iter().any(|fault| matches!(fault, ClusterFault::Restart { .. }))
     }
 
     /// Lets the transaction land in the last block in which it can, and something go wrong around that.
@@ -319,41 +336,83 @@ impl Schedule {
         // About the slot of that block.
         let end = self.users[0].at + 150 * every / (every - 1);
         match r.below(6) {
-            // A fork that a node behind a balancer has not left, or finality that it has not seen.
-            which @ (0 | 1) => {
-                let (from, slots) = (end - 28 + r.below(30), r.within((4, 28)));
-                let fault = if which == 0 { fork(r, from, slots) } else { ClusterFault::Stall { from, slots: slots * 3 } };
-                self.cluster.insert(0, fault);
-                self.nodes.truncate(1 + r.below(2) as usize);
-                let node = r.below(self.nodes.len() as u32) as usize;
-                let lag = r.within((20, 80));
-                self.nodes[node].backends = vec![Backend { lag: 0, keeps: None }, Backend { lag, keeps: None }];
-                self.shows = self.shows && r.once_in(3);
+            0 => self.fork_behind_a_balancer(r, end),
+            1 => self.finality_behind_a_balancer(r, end),
+            2 => self.late_statuses(r, end),
+            3 => self.split(r, end),
+            4 => self.height_jumps(r, end),
+            _ => self.block_jumps(r, end),
+        }
+    }
+
+    /// One node behind an address has not left a fork when the other is past it.
+    fn fork_behind_a_balancer(&mut self, r: &mut Random, end: u32) {
+        let from = end - r.within((4, 20));
+        let slots = (end + r.within((4, 20)) - from).min(28);
+        let mut fault = fork(r, from, slots);
+        if let ClusterFault::Fork { bits, .. } = &mut fault {
+            // Few leaders are on it, so that it is shorter than the chain.
+            *bits = r.next() as u32 & r.next() as u32;
+        }
+        self.cluster.insert(0, fault);
+        self.balance(r, (20, 45));
+    }
+
+    /// One node behind an address has not seen what is final for the other.
+    fn finality_behind_a_balancer(&mut self, r: &mut Random, end: u32) {
+        let (from, slots) = (end - 28 + r.below(30), r.within((12, 84)));
+        self.cluster.insert(0, ClusterFault::Stall { from, slots });
+        self.balance(r, (20, 80));
+    }
+
+    fn balance(&mut self, r: &mut Random, lag: (u32, u32)) {
+        self.nodes.truncate(1 + r.below(2) as usize);
+        let node = r.below(self.nodes.len() as u32) as usize;
+        let lag = r.within(lag);
+        self.nodes[node].backends = vec![Backend { lag: 0, keeps: None }, Backend { lag, keeps: None }];
+        self.shows = self.shows && r.once_in(3);
+    }
+
+    /// Statuses that come late.
+    fn late_statuses(&mut self, r: &mut Random, end: u32) {
+        // One that is never late keeps the others waiting.
+        let good = r.below(self.nodes.len() as u32) as usize;
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            node.faults.clear();
+            if index != good || r.once_in(3) {
+                let (from, slots) = (end + r.below(45), r.within((10, 40)));
+                node.faults.push(NodeFault { from, slots, kind: NodeFaultKind::LateStatus });
             }
-            // Statuses that come late.
-            2 => {
-                for node in &mut self.nodes {
-                    node.faults.clear();
-                    if !r.once_in(3) {
-                        let (from, slots) = (end + r.below(40), r.within((10, 40)));
-                        node.faults.push(NodeFault { from, slots, kind: NodeFaultKind::LateStatus });
-                    }
-                }
-                self.shows = self.shows && (self.nodes.len() < 3 || r.once_in(3));
-            }
-            // A cluster that is split.
-            3 => {
-                let (from, slots) = (end - 60 + r.below(50), r.within((40, 100)));
-                let bits = u128::from(r.next() | r.next()) << 64 | u128::from(r.next() | r.next());
-                self.cluster.insert(0, ClusterFault::Split { from, slots, bits, seen_by: r.next() as u8 | r.next() as u8 });
-            }
-            // Heights that jump once.
-            _ => {
-                for node in &mut self.nodes {
-                    let by = r.within((10, 150));
-                    let kind = if r.once_in(2) { NodeFaultKind::BlockJump(by) } else { NodeFaultKind::HeightJump(by) };
-                    node.faults = vec![NodeFault { from: end - r.within((0, 150)), slots: 1, kind }];
-                }
+        }
+        self.shows = self.shows && (self.nodes.len() < 3 || r.once_in(3));
+    }
+
+    /// A cluster that is split.
+    fn split(&mut self, r: &mut Random, end: u32) {
+        let (from, slots) = (end - 60 + r.below(50), r.within((40, 100)));
+        let bits = u128::from(r.next() | r.next()) << 64 | u128::from(r.next() | r.next());
+        let (seen_by, reached) = (r.next() as u8 | r.next() as u8, r.once_in(2));
+        self.cluster.insert(0, ClusterFault::Split { from, slots, bits, seen_by, reached });
+    }
+
+    /// Heights of a node that jump past the end, once, or again when it has told the truth between.
+    fn height_jumps(&mut self, r: &mut Random, end: u32) {
+        self.nodes.truncate(1 + r.below(2) as usize);
+        let (by, before) = (r.within((10, 75)), r.below(60));
+        self.jump(r, NodeFaultKind::HeightJump(by), end + 32 - before);
+    }
+
+    /// Blocks of a node that jump past the end.
+    fn block_jumps(&mut self, r: &mut Random, end: u32) {
+        let (by, before) = (r.within((10, 150)), r.below(150));
+        self.jump(r, NodeFaultKind::BlockJump(by), end - before);
+    }
+
+    fn jump(&mut self, r: &mut Random, kind: NodeFaultKind, from: u32) {
+        for node in &mut self.nodes {
+            node.faults = vec![NodeFault { from, slots: 1, kind }];
+            if r.once_in(2) {
+                node.faults.push(NodeFault { from: from + r.within((JUMPS_APART, 60)), slots: 1, kind });
             }
         }
     }
@@ -404,7 +463,7 @@ fn lie(r: &mut Random) -> Lie {
 fn node_fault(r: &mut Random) -> NodeFault {
     use NodeFaultKind::*;
     let jump = |r: &mut Random| r.choose(&[1, 5, 20, 100, 1_000, 1_000]);
-    let kind = match r.below(13) {
+    let kind = match r.below(15) {
         0 => Lost,
         1 => NoReply,
         2 => Refused,
@@ -415,6 +474,7 @@ fn node_fault(r: &mut Random) -> NodeFault {
         8 | 9 => HeightJump(jump(r)),
         10 => BlockJump(jump(r)),
         11 => BlockBack(jump(r)),
+        12 | 13 => StaleStatus,
         _ => FalseStatus,
     };
     let slots = match r.below(3) {

@@ -122,10 +122,10 @@ impl Rules {
         again || self.off(Rule::SaidTwice)
     }
 
-    /// On one ledger slots are skipped and never taken back, so that heights grow at most as slots do: a height alone can not
-    /// jump.
-    pub fn is_plausible(self, reading: Reading, origin: &Origin) -> bool {
-        reading.skipped() >= origin.skipped || self.off(Rule::Plausible)
+    /// On one ledger slots are skipped and never taken back, so that heights grow at most as slots do, and are never more: a
+    /// height alone can not jump.
+    pub fn is_plausible(self, Reading { slot, height }: Reading, origin: &Origin) -> bool {
+        slot.0.checked_sub(height.0).is_some_and(|skipped| skipped >= origin.skipped) || self.off(Rule::Plausible)
     }
 
     /// A node that shows less than where the ledger stood at signing is behind, or is another ledger on which the same bytes
