@@ -298,7 +298,12 @@ impl Schedule {
         });
         let users = users.collect();
         let kills = count(r, 3);
-        let kills = (0..kills).map(|_| kill(r)).collect();
+        let mut kills: Vec<Kill> = (0..kills).map(|_| kill(r)).collect();
+        if r.once_in(12) {
+            // What one process wrote and another took up must be on the disk.
+            kills.push(Kill { process: 0, step: r.within((2, 7)), kind: KillKind::Kill });
+            kills.push(Kill { process: 1, step: r.within((2, 30)), kind: KillKind::PowerLoss });
+        }
         let mut schedule = Self {
             jitter: r.next() | 1,
             conditional: r.once_in(2),
@@ -340,7 +345,7 @@ impl Schedule {
             1 => self.finality_behind_a_balancer(r, end),
             2 => self.late_statuses(r, end),
             3 => self.split(r, end),
-            4 => self.height_jumps(r, end),
+            4 => self.height_jumps(r),
             _ => self.block_jumps(r, end),
         }
     }
@@ -396,9 +401,13 @@ impl Schedule {
     }
 
     /// Heights of a node that jump past the end, once, or again when it has told the truth between.
-    fn height_jumps(&mut self, r: &mut Random, end: u32) {
+    fn height_jumps(&mut self, r: &mut Random) {
         self.nodes.truncate(1 + r.below(2) as usize);
-        let (by, before) = (r.within((10, 75)), r.below(60));
+        // So many slots were skipped by then that the jump is not more than there were slots for.
+        self.cluster.retain(|fault| !matches!(fault, ClusterFault::SkipEvery(_)));
+        self.cluster.push(ClusterFault::SkipEvery(3));
+        let (end, before) = (self.users[0].at + 225, r.within((30, 75)));
+        let by = before * 2 / 3 + r.within((1, 16));
         self.jump(r, NodeFaultKind::HeightJump(by), end + 32 - before);
     }
 

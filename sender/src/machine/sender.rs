@@ -298,36 +298,43 @@ impl Watch {
     }
 
     fn next(&mut self, now: Time, pace: &Pace, rules: Rules) -> Decision {
-        let known = self.known();
-        if let Some(status) = &known
+        if let Some(status) = &self.known()
             && self.noted < Some(status.commitment)
         {
             self.noted = Some(status.commitment);
             return Decision::Note(Seen { position: self.signed.position, status: status.clone() });
         }
-        if known.is_none() {
-            let nodes: Vec<Node> = self.due_sends(now, pace);
-            if !nodes.is_empty() {
-                let attempt = &self.signed.attempt;
-                return Decision::Send { nodes, signature: attempt.signature(), bytes: Arc::clone(attempt.bytes()) };
-            }
+        let nodes: Vec<Node> = self.due_sends(now, pace, rules);
+        if !nodes.is_empty() {
+            let attempt = &self.signed.attempt;
+            return Decision::Send { nodes, signature: attempt.signature(), bytes: Arc::clone(attempt.bytes()) };
         }
         let questions = self.due_questions(now, pace, rules);
         if !questions.is_empty() {
             return Decision::Ask(questions);
         }
         let attempt = &self.signed.attempt;
-        let next_send = self.send_at.iter().zip(&self.witnesses).filter(|_| known.is_none());
-        let next_send = next_send.filter(|(at, witness)| witness.takes_sends_until(attempt, pace) > Some(**at)).map(|(at, _)| *at);
+        let is_spread = self.is_spread(rules);
+        let sends = self.send_at.iter().zip(&self.witnesses).filter(|_| !is_spread);
+        let sends = sends.filter(|(at, witness)| witness.takes_sends_until(attempt, pace) > Some(**at)).map(|(at, _)| *at);
         let mut until = self.began.plus(pace.limit);
-        until = next_send.chain(self.ask_at.iter().copied()).fold(until, Time::min);
+        until = sends.chain(self.ask_at.iter().copied()).fold(until, Time::min);
         if let Some(since) = self.agreed_since {
             until = until.min(since.plus(pace.patience));
         }
         Decision::Wait(until)
     }
 
-    fn due_sends(&mut self, now: Time, pace: &Pace) -> Vec<Node> {
+    /// Whether it need not be sent any more: one node alone that says that it knows it may lie.
+    fn is_spread(&self, rules: Rules) -> bool {
+        let know = self.witnesses.iter().filter(|witness| witness.known().is_some()).count();
+        know >= rules.agreement(self.witnesses.len())
+    }
+
+    fn due_sends(&mut self, now: Time, pace: &Pace, rules: Rules) -> Vec<Node> {
+        if self.is_spread(rules) {
+            return Vec::new();
+        }
         let attempt = &self.signed.attempt;
         let due = self.send_at.iter_mut().zip(&self.witnesses).enumerate();
         due.filter(|(_, (at, witness))| **at <= now && witness.takes_sends_until(attempt, pace) > Some(now))
