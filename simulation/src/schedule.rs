@@ -335,6 +335,15 @@ impl Schedule {
     fn concentrate(&mut self, r: &mut Random) {
         self.landings = vec![Landing { from: 0, slots: 1_000, how: How::LastMoment }];
         self.signing = 0;
+        if !r.once_in(4) {
+            // And nothing else.
+            (self.nonce, self.steps, self.swaps) = (false, 1, Vec::new());
+            self.cluster.clear();
+            self.kills.clear();
+            for node in &mut self.nodes {
+                *node = NodePlan { backends: vec![Backend { lag: 0, keeps: None }], lie: None, faults: Vec::new() };
+            }
+        }
         let every = r.choose(&[3, 3, 8, 20]);
         self.cluster.retain(|fault| !matches!(fault, ClusterFault::SkipEvery(_)));
         self.cluster.push(ClusterFault::SkipEvery(every));
@@ -353,14 +362,14 @@ impl Schedule {
     /// One node behind an address has not left a fork when the other is past it.
     fn fork_behind_a_balancer(&mut self, r: &mut Random, end: u32) {
         let from = end - r.within((4, 20));
-        let slots = (end + r.within((4, 20)) - from).min(28);
+        let slots = (end + r.within((8, 24)) - from).min(28);
         let mut fault = fork(r, from, slots);
         if let ClusterFault::Fork { bits, .. } = &mut fault {
             // Few leaders are on it, so that it is shorter than the chain.
             *bits = r.next() as u32 & r.next() as u32;
         }
         self.cluster.insert(0, fault);
-        self.balance(r, (20, 45));
+        self.balance(r, (26, 44));
     }
 
     /// One node behind an address has not seen what is final for the other.
@@ -371,11 +380,16 @@ impl Schedule {
     }
 
     fn balance(&mut self, r: &mut Random, lag: (u32, u32)) {
-        self.nodes.truncate(1 + r.below(2) as usize);
+        self.keep_few(r);
         let node = r.below(self.nodes.len() as u32) as usize;
         let lag = r.within(lag);
         self.nodes[node].backends = vec![Backend { lag: 0, keeps: None }, Backend { lag, keeps: None }];
         self.shows = self.shows && r.once_in(3);
+    }
+
+    /// One node, or two: more of them seldom go wrong together.
+    fn keep_few(&mut self, r: &mut Random) {
+        self.nodes.truncate(if r.once_in(4) { 2 } else { 1 });
     }
 
     /// Statuses that come late.
@@ -402,12 +416,12 @@ impl Schedule {
 
     /// Heights of a node that jump past the end, once, or again when it has told the truth between.
     fn height_jumps(&mut self, r: &mut Random) {
-        self.nodes.truncate(1 + r.below(2) as usize);
+        self.keep_few(r);
         // So many slots were skipped by then that the jump is not more than there were slots for.
         self.cluster.retain(|fault| !matches!(fault, ClusterFault::SkipEvery(_)));
         self.cluster.push(ClusterFault::SkipEvery(3));
-        let (end, before) = (self.users[0].at + 225, r.within((30, 75)));
-        let by = before * 2 / 3 + r.within((1, 16));
+        let (end, before) = (self.users[0].at + 225, r.within((33, 70)));
+        let by = before * 2 / 3 + r.within((1, 10));
         self.jump(r, NodeFaultKind::HeightJump(by), end + 32 - before);
     }
 
@@ -421,7 +435,7 @@ impl Schedule {
         for node in &mut self.nodes {
             node.faults = vec![NodeFault { from, slots: 1, kind }];
             if r.once_in(2) {
-                node.faults.push(NodeFault { from: from + r.within((JUMPS_APART, 60)), slots: 1, kind });
+                node.faults.push(NodeFault { from: from + JUMPS_APART + r.below(10), slots: 1, kind });
             }
         }
     }
