@@ -7,7 +7,7 @@ use escrow_sender::{
 
 use crate::{
     chain::{Bank, Chain, Life, TxId},
-    schedule::{Backend, Lie, NodeFaultKind, NodePlan, OfferLie, StatusLie},
+    schedule::{Backend, Lie, NodeFault, NodeFaultKind, NodePlan, OfferLie, StatusLie},
 };
 
 pub(crate) const GENESIS: Hash = Hash([1; 32]);
@@ -59,21 +59,22 @@ pub(crate) struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    fn fault<T>(&self, of: impl Fn(NodeFaultKind) -> Option<T>) -> Option<T> {
-        let active = self.plan.faults.iter().filter(|fault| {
+    /// What goes wrong with it at present.
+    fn faults(&self) -> impl Iterator<Item = NodeFaultKind> + '_ {
+        let is_active = |fault: &&NodeFault| {
             (u64::from(fault.from)..u64::from(fault.from) + u64::from(fault.slots)).contains(&self.at)
-        });
-        active.filter_map(|fault| of(fault.kind)).next()
+        };
+        self.plan.faults.iter().filter(is_active).map(|fault| fault.kind)
     }
 
     /// Whether this goes wrong with it at present.
     pub(crate) fn has(&self, kind: NodeFaultKind) -> bool {
-        self.fault(|active| (active == kind).then_some(())).is_some()
+        self.faults().any(|active| active == kind)
     }
 
     /// How much longer its messages take.
     pub(crate) fn slower(&self) -> u32 {
-        self.fault(|kind| if let NodeFaultKind::Slow(slots) = kind { Some(slots) } else { None }).unwrap_or(0)
+        self.faults().find_map(|kind| if let NodeFaultKind::Slow(slots) = kind { Some(slots) } else { None }).unwrap_or(0)
     }
 
     fn behind(&self) -> Backend {
@@ -106,9 +107,8 @@ impl Answering<'_> {
         let lie = self.lie();
         let (mut slot, mut height) =
             (slot.0.saturating_add_signed(lie.blocks.into()), height.0.saturating_add_signed((lie.blocks + lie.heights).into()));
-        for fault in &self.plan.faults {
-            match fault.kind {
-                kind if !self.has(kind) => {}
+        for kind in self.faults() {
+            match kind {
                 NodeFaultKind::HeightJump(by) => height += u64::from(by),
                 NodeFaultKind::BlockJump(by) => (slot, height) = (slot + u64::from(by), height + u64::from(by)),
                 NodeFaultKind::BlockBack(by) => {

@@ -420,8 +420,8 @@ impl Schedule {
         // So many slots were skipped by then that the jump is not more than there were slots for.
         self.cluster.retain(|fault| !matches!(fault, ClusterFault::SkipEvery(_)));
         self.cluster.push(ClusterFault::SkipEvery(3));
-        let (end, before) = (self.users[0].at + 225, r.within((33, 70)));
-        let by = before * 2 / 3 + r.within((1, 10));
+        let (end, before) = (self.users[0].at + 225, r.within((54, 74)));
+        let by = before * 2 / 3 + r.within((1, 8));
         self.jump(r, NodeFaultKind::HeightJump(by), end + 32 - before);
     }
 
