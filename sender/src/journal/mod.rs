@@ -117,7 +117,12 @@ impl Journal {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
         builder.recursive(true).create(&folder).map_err(failed(&folder, "created"))?;
+        // A folder is on the disk when the one that it is in says so.
+        for parent in missing.iter().filter_map(|folder| folder.parent()) {
+            sync_folder(&*disk, parent)?;
+        }
         let _lock = lock(&folder)?;
         let number = match last(&folder)? {
             Some(number) => number,
@@ -208,9 +213,10 @@ impl State {
 
     /// Takes in what other processes wrote, and goes on to the file that they began.
     fn catch_up(&mut self, folder: &Path) -> Result<(), JournalError> {
-        if file(folder, self.number.saturating_add(1)).exists() {
-            let number = last(folder)?.unwrap_or(self.number);
-            *self = Self::open(folder, number)?;
+        match last(folder)? {
+            Some(number) if number == self.number => {}
+            // Where there is none, somebody removed the journal, and opening says so.
+            other => *self = Self::open(folder, other.unwrap_or(self.number))?,
         }
         self.read(folder)
     }
@@ -299,8 +305,14 @@ fn begin(disk: &dyn Disk, folder: &Path, number: u64, lines: &[Line]) -> Result<
     disk.append(&opened, text.as_bytes()).map_err(failed(&draft, "written"))?;
     disk.sync(&opened).map_err(failed(&draft, "synced"))?;
     fs::rename(&draft, &path).map_err(failed(&path, "created"))?;
-    let folder = File::open(folder).map_err(failed(folder, "opened"))?;
-    disk.sync(&folder).map_err(failed(&path, "synced"))
+    sync_folder(disk, folder)
+}
+
+fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<(), JournalError> {
+    // The parent of a relative path of one name.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let opened = File::open(folder).map_err(failed(folder, "opened"))?;
+    disk.sync(&opened).map_err(failed(folder, "synced"))
 }
 
 fn file(folder: &Path, number: u64) -> PathBuf {

@@ -200,7 +200,7 @@ fn a_record_is_on_the_disk_when_it_returns_and_a_batch_waits_once() {
     let disk = Small::new(usize::MAX);
     let journal = Journal::open_on(Box::new(disk.clone()), folder.0.clone()).unwrap();
     let calls = || std::mem::take(&mut *disk.calls.lock().unwrap());
-    assert_eq!(calls(), ["append", "sync file", "sync folder"]);
+    assert_eq!(calls(), ["sync folder", "append", "sync file", "sync folder"]);
     let batch: Vec<_> =
         (1..=100).map(|name| (claim(&journal, name).0, testing::signed(name, Position::default()))).collect();
     assert_eq!(calls(), ["append"; 100]);
@@ -321,4 +321,30 @@ fn a_file_that_is_full_is_followed_by_another() {
     claim_at(&journal, 1, "a", KEEP);
     assert_eq!(journal.state().number, 2);
     assert_eq!(last(&folder.0).unwrap(), Some(2));
+}
+
+#[test]
+fn files_before_the_last_may_go_and_a_journal_that_went_is_an_error() {
+    let folder = Folder::new();
+    let (journal, other) = (folder.open(), folder.open());
+    claim(&journal, 1);
+    for _ in 0..2 {
+        other.read().unwrap().turn_over(&System, &folder.0, Time(0)).unwrap();
+    }
+    fs::remove_file(folder.file(1)).unwrap();
+    fs::remove_file(folder.file(2)).unwrap();
+    let fence = claim(&journal, 1).0;
+    record(&journal, fence, 1).unwrap();
+    assert_eq!(names(&other), [1]);
+    fs::remove_file(folder.file(3)).unwrap();
+    let gone = testing::run(journal.unresolved()).unwrap_err();
+    assert!(gone.to_string().contains("00000003.log can not be opened"), "{gone}");
+}
+
+#[test]
+fn a_new_folder_is_on_the_disk_with_those_above_it() {
+    let (folder, disk) = (Folder::new(), Small::new(10_000));
+    Journal::open_on(Box::new(disk.clone()), folder.0.join("a").join("b")).unwrap();
+    let calls = disk.calls.lock().unwrap().join(", ");
+    assert_eq!(calls, "sync folder, sync folder, sync folder, append, sync file, sync folder");
 }
