@@ -7,8 +7,8 @@ use std::future::Future;
 use thiserror::Error;
 
 use crate::{
-    Attempt, Basis, Claim, Commitment, Entry, Fence, Fingerprint, Hash, Height, Intention, Judged, Lease, Lifetime, Origin,
-    Position, Refusal, Seen, Signed, Slot, Status, Store, StoreError, Time, Until, Verdict,
+    Attempt, Basis, Claim, Commitment, Entry, Fence, Fingerprint, Hash, Height, Intention, Judged, Lease, Lifetime,
+    Origin, Position, Refusal, Seen, Signed, Slot, Status, Store, StoreError, Time, Until, Verdict,
 };
 
 /// What a store does not do.
@@ -79,7 +79,13 @@ const FIRST: Position = Position { run: 0, step: 0, attempt: 0 };
 /// Of `steps` transactions, another for each place.
 fn signed(position: Position, steps: u32) -> Result<Signed, String> {
     let byte = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
-    let hash = Hash([byte(position.attempt), byte(position.step), byte(position.run)].repeat(11).first_chunk().copied().unwrap_or([0; 32]));
+    let hash = Hash(
+        [byte(position.attempt), byte(position.step), byte(position.run)]
+            .repeat(11)
+            .first_chunk()
+            .copied()
+            .unwrap_or([0; 32]),
+    );
     let mut bytes = vec![1];
     bytes.extend([hash.0, hash.0].concat());
     bytes.extend([0x80, 1, 0, 0, 1]);
@@ -151,7 +157,10 @@ async fn of_two_owners_one_holds_a_claim<S: Store>(stores: &Two<S>) -> Outcome {
     claim(&stores.a, FINGERPRINT, "a").await?;
     let second = stores.b.claim(FINGERPRINT, "b", Time(10_500), Time(12_000)).await.map_err(text)?;
     let first = Lease { owner: "a".to_owned(), fence: 1, until: Time(11_000) };
-    check(matches!(&second, Claim::Busy(lease) if lease.owner == first.owner && lease.until == first.until), "b holds a's claim")?;
+    check(
+        matches!(&second, Claim::Busy(lease) if lease.owner == first.owner && lease.until == first.until),
+        "b holds a's claim",
+    )?;
     claim(&stores.b, Fingerprint([8; 32]), "b").await?;
     Ok(())
 }
@@ -225,7 +234,10 @@ async fn what_may_still_be_executed_is_not_signed_again<S: Store>(stores: &Two<S
     is_not_next(record(&stores.a, fence, again, 1).await, "it is signed again without a verdict")?;
     judge(&stores.a, fence, FIRST, unknown()).await.map_err(text)?;
     is_not_next(record(&stores.a, fence, again, 1).await, "it is signed again though its outcome is unknown")?;
-    is_not_next(record(&stores.a, fence, Position { run: 1, ..FIRST }, 1).await, "another run begins before this one ends")
+    is_not_next(
+        record(&stores.a, fence, Position { run: 1, ..FIRST }, 1).await,
+        "another run begins before this one ends",
+    )
 }
 
 async fn what_expired_is_signed_again<S: Store>(stores: &Two<S>) -> Outcome {

@@ -303,7 +303,9 @@ impl Intention {
     pub(crate) fn opening_under(&self, rules: Rules, now: Time, again: bool, pace: &Pace) -> Opening {
         match self.stage() {
             Stage::Open(record) if !rules.may_sign(false) => Opening::TakeUp(record.signed.clone()),
-            Stage::Succeeded(Record { judged: Some(judged), .. }) if !again && rules.is_recent(judged.at, now, pace) => {
+            Stage::Succeeded(Record { judged: Some(judged), .. })
+                if !again && rules.is_recent(judged.at, now, pace) =>
+            {
                 Opening::Repetition(judged.clone())
             }
             _ => Opening::Sign(self.following()),

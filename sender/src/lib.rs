@@ -48,11 +48,13 @@ pub mod transaction;
 mod units;
 
 pub use {
-    intention::{Entry, Fingerprint, Intention, Judged, Lease, Opening, Position, Record, Refusal, Seen, Signed, Stage},
+    intention::{
+        Entry, Fingerprint, Intention, Judged, Lease, Opening, Position, Record, Refusal, Seen, Signed, Stage,
+    },
     journal::Journal,
     machine::{
-        Basis, Decision, Effect, Ended, FORK_DEPTH, NotSent, Observation, Pace, Question, Request, Rule, Rules, Sender, Standing,
-        Status, Until, Verdict,
+        Basis, Decision, Effect, Ended, FORK_DEPTH, NotSent, Observation, Pace, Question, Request, Rule, Rules, Sender,
+        Standing, Status, Until, Verdict,
     },
     store::{Claim, Fence, Memory, Store, StoreError},
     transaction::{Attempt, AttemptError, Lifetime, MAX_AGE, NonceOffer, Offer, Origin, PrepareError},

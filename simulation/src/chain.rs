@@ -120,7 +120,8 @@ impl<'a> Chain<'a> {
             let last = first + u64::from(slots) - 1;
             if chain.forks.iter().all(|fork| last < fork.first || fork.last < first) {
                 let (blocks, landed, branch) = (Vec::new(), Vec::new(), Reading::default());
-                let fork = Fork { first, last, seen_by, confirmed, flips, splits, reached, bits, branch, blocks, landed };
+                let fork =
+                    Fork { first, last, seen_by, confirmed, flips, splits, reached, bits, branch, blocks, landed };
                 chain.forks.push(fork);
             }
         }
@@ -143,7 +144,8 @@ impl<'a> Chain<'a> {
     pub(crate) fn advance(&mut self, to: u64) {
         while self.began + (self.blocks.len() as u64) <= to {
             let at = self.began + self.blocks.len() as u64;
-            let restarts = |fault: &ClusterFault| matches!(fault, ClusterFault::Restart { at: when } if u64::from(*when) == at);
+            let restarts =
+                |fault: &ClusterFault| matches!(fault, ClusterFault::Restart { at: when } if u64::from(*when) == at);
             if self.ledger == 0 && at > 0 && self.schedule.cluster.iter().any(restarts) {
                 self.restart(at);
                 continue;
@@ -164,11 +166,15 @@ impl<'a> Chain<'a> {
         let is_on = |fork: &Fork| (fork.first..=fork.last).contains(&slot) && fork.bits >> (slot - fork.first) & 1 == 1;
         let on_fork = self.forks.iter().position(is_on);
         for fault in &self.schedule.cluster {
-            let covers = |from: u32, slots: u32| self.ledger == 0 && (u64::from(from)..u64::from(from) + u64::from(slots)).contains(&at);
+            let covers = |from: u32, slots: u32| {
+                self.ledger == 0 && (u64::from(from)..u64::from(from) + u64::from(slots)).contains(&at)
+            };
             match *fault {
                 ClusterFault::SkipEvery(every) => skipped |= slot.is_multiple_of(u64::from(every)),
                 ClusterFault::Skip { from, slots } => skipped |= covers(from, slots),
-                ClusterFault::NonceAdvance { at: when } if u64::from(when) == at && self.ledger == 0 => self.advance_nonce(slot),
+                ClusterFault::NonceAdvance { at: when } if u64::from(when) == at && self.ledger == 0 => {
+                    self.advance_nonce(slot)
+                }
                 _ => {}
             }
         }
@@ -273,9 +279,10 @@ impl<'a> Chain<'a> {
     /// The newest block of this commitment for a node whose newest slot is this.
     pub(crate) fn bank(&self, commitment: Commitment, newest: u64, node: usize) -> Bank {
         let on_chain = |slot: u64| Bank { reading: self.main(slot), fork: None };
-        let fork = self.forks.iter().position(|fork| {
-            (fork.first..=fork.last).contains(&newest) && fork.seen_by >> (node % 8) & 1 == 1
-        });
+        let fork = self
+            .forks
+            .iter()
+            .position(|fork| (fork.first..=fork.last).contains(&newest) && fork.seen_by >> (node % 8) & 1 == 1);
         let on_fork = |fork: usize, slot: u64| match self.forks[fork].blocks.iter().rfind(|block| **block <= slot) {
             Some(block) => {
                 let height = Height(self.fork_height(fork, *block));
@@ -287,9 +294,7 @@ impl<'a> Chain<'a> {
             (Commitment::Processed, Some(fork)) => on_fork(fork, newest),
             (Commitment::Processed, None) => on_chain(newest),
             (Commitment::Confirmed, Some(fork)) if self.forks[fork].confirmed => on_fork(fork, newest - CONFIRMED),
-            (Commitment::Confirmed, Some(fork)) => {
-                on_chain((newest - CONFIRMED).min(self.forks[fork].branch.slot.0))
-            }
+            (Commitment::Confirmed, Some(fork)) => on_chain((newest - CONFIRMED).min(self.forks[fork].branch.slot.0)),
             (Commitment::Confirmed, None) => {
                 let split = self.forks.iter().find(|fork| fork.splits && (fork.first..=fork.last).contains(&newest));
                 let last = newest.saturating_sub(CONFIRMED);
@@ -319,7 +324,8 @@ impl<'a> Chain<'a> {
     pub(crate) fn on_bank(&self, tx: TxId, bank: Bank) -> Option<(u64, bool)> {
         let until = |last: Slot| self.txs[tx].landed.filter(|(slot, _)| *slot <= last.0);
         let Some(fork) = bank.fork else { return until(bank.reading.slot) };
-        let on_fork = self.forks[fork].landed.iter().find(|(landed, slot, _)| *landed == tx && *slot <= bank.reading.slot.0);
+        let on_fork =
+            self.forks[fork].landed.iter().find(|(landed, slot, _)| *landed == tx && *slot <= bank.reading.slot.0);
         on_fork.map(|(_, slot, succeeded)| (*slot, *succeeded)).or(until(self.forks[fork].branch.slot))
     }
 

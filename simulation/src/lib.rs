@@ -108,7 +108,11 @@ impl Broken {
 }
 
 /// Runs schedules by number until one breaks a promise.
-pub fn search(seeds: impl Iterator<Item = u64>, without: Without, mut each: impl FnMut(&Counts)) -> Option<Box<Broken>> {
+pub fn search(
+    seeds: impl Iterator<Item = u64>,
+    without: Without,
+    mut each: impl FnMut(&Counts),
+) -> Option<Box<Broken>> {
     for seed in seeds {
         let schedule = Schedule::random(seed);
         match run(&schedule, without) {

@@ -17,7 +17,10 @@ fn main() -> ExitCode {
             ("--seed", Ok(number), _) => seed = number,
             ("--without", _, Some(rule)) => without = Without::Rule(*rule),
             _ => {
-                eprintln!("error: {arg} {value}: write --schedules NUMBER, --seed NUMBER or --without RULE, of {:?}", Rule::ALL);
+                eprintln!(
+                    "error: {arg} {value}: write --schedules NUMBER, --seed NUMBER or --without RULE, of {:?}",
+                    Rule::ALL
+                );
                 return ExitCode::from(2);
             }
         }

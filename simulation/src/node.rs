@@ -1,8 +1,8 @@
 //! What a node answers: the truth as far as it is, what goes wrong with it, and its lies.
 
 use escrow_sender::{
-    Address, Commitment, Effect, Hash, Height, MAX_AGE, Node, NonceOffer, Observation, Offer, Question, Reading, Signature,
-    Slot, Status, Time,
+    Address, Commitment, Effect, Hash, Height, MAX_AGE, Node, NonceOffer, Observation, Offer, Question, Reading,
+    Signature, Slot, Status, Time,
 };
 
 use crate::{
@@ -36,11 +36,9 @@ pub(crate) fn hash(life: Life) -> Hash {
 pub(crate) fn life(Hash(bytes): Hash) -> Life {
     let number = |from: usize| bytes[from..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     match bytes[0] {
-        1 => Life::Block {
-            ledger: u32::from(bytes[1]),
-            slot: number(8),
-            fork: bytes[2].checked_sub(1).map(usize::from),
-        },
+        1 => {
+            Life::Block { ledger: u32::from(bytes[1]), slot: number(8), fork: bytes[2].checked_sub(1).map(usize::from) }
+        }
         2 => Life::Nonce { value: number(8) as u32 },
         _ => Life::Foreign,
     }
@@ -74,7 +72,9 @@ impl Answering<'_> {
 
     /// How much longer its messages take.
     pub(crate) fn slower(&self) -> u32 {
-        self.faults().find_map(|kind| if let NodeFaultKind::Slow(slots) = kind { Some(slots) } else { None }).unwrap_or(0)
+        self.faults()
+            .find_map(|kind| if let NodeFaultKind::Slow(slots) = kind { Some(slots) } else { None })
+            .unwrap_or(0)
     }
 
     fn behind(&self) -> Backend {
@@ -105,8 +105,10 @@ impl Answering<'_> {
     /// What it says that a block is.
     fn said(&self, Reading { slot, height }: Reading) -> Reading {
         let lie = self.lie();
-        let (mut slot, mut height) =
-            (slot.0.saturating_add_signed(lie.blocks.into()), height.0.saturating_add_signed((lie.blocks + lie.heights).into()));
+        let (mut slot, mut height) = (
+            slot.0.saturating_add_signed(lie.blocks.into()),
+            height.0.saturating_add_signed((lie.blocks + lie.heights).into()),
+        );
         for kind in self.faults() {
             match kind {
                 NodeFaultKind::HeightJump(by) => height += u64::from(by),
@@ -137,11 +139,12 @@ impl Answering<'_> {
             }
             StatusLie::NotFound => return None,
         }
-        let known = [Commitment::Finalized, Commitment::Confirmed, Commitment::Processed].into_iter().find_map(|commitment| {
-            let (slot, succeeded) = self.chain.on_bank(tx, self.bank(commitment))?;
-            let error = (!succeeded).then(|| "custom 1".to_owned());
-            Some(Status { slot: Slot(slot), commitment, error })
-        });
+        let known =
+            [Commitment::Finalized, Commitment::Confirmed, Commitment::Processed].into_iter().find_map(|commitment| {
+                let (slot, succeeded) = self.chain.on_bank(tx, self.bank(commitment))?;
+                let error = (!succeeded).then(|| "custom 1".to_owned());
+                Some(Status { slot: Slot(slot), commitment, error })
+            });
         let remembered = known.filter(|status| status.slot >= self.first_block());
         if remembered.is_some() && self.has(NodeFaultKind::LateStatus) {
             return None;
@@ -224,7 +227,12 @@ impl Answering<'_> {
         let foreign = self.lie().offer == OfferLie::ForeignHash;
         let life = if foreign { Life::Foreign } else { Life::Nonce { value: self.chain.nonce(bank) } };
         let finalized = self.said(bank.reading);
-        NonceOffer { node: Node(self.node), finalized, slot: self.said_slot(bank.reading.slot), value: Some(hash(life)) }
+        NonceOffer {
+            node: Node(self.node),
+            finalized,
+            slot: self.said_slot(bank.reading.slot),
+            value: Some(hash(life)),
+        }
     }
 }
 

@@ -33,14 +33,20 @@ fn is_wrong(node: &NodePlan, schedule: &Schedule) -> bool {
     let mixes = splits && (slow || node.backends.iter().any(|backend| backend.lag != first.lag));
     // A jump that is seen twice is believed, unless there were not even slots for it by what honest nodes said at signing.
     let honest = schedule.nodes.iter().all(|node| node.lie.is_none());
-    let mut jumps: Vec<(u32, u32)> = node.faults.iter().filter(|fault| match fault.kind {
-        NodeFaultKind::HeightJump(by) => by < 1_000 || !honest,
-        NodeFaultKind::BlockJump(_) => true,
-        _ => false,
-    }).map(|fault| (fault.from, fault.slots)).collect();
+    let mut jumps: Vec<(u32, u32)> = node
+        .faults
+        .iter()
+        .filter(|fault| match fault.kind {
+            NodeFaultKind::HeightJump(by) => by < 1_000 || !honest,
+            NodeFaultKind::BlockJump(_) => true,
+            _ => false,
+        })
+        .map(|fault| (fault.from, fault.slots))
+        .collect();
     jumps.sort_unstable();
     // Between two it must have told the truth to everybody who asks.
-    let asked = !schedule.kills.iter().any(|kill| matches!(kill.kind, KillKind::Stop(_))) && jumps.len() == node.faults.len();
+    let asked =
+        !schedule.kills.iter().any(|kill| matches!(kill.kind, KillKind::Stop(_))) && jumps.len() == node.faults.len();
     let apart = |pair: &[(u32, u32)]| asked && pair[1].0 - pair[0].0 >= JUMPS_APART;
     let jumps = !jumps.windows(2).all(apart) || jumps.iter().any(|(_, slots)| *slots > 1);
     node.lie.is_some() || is_late(node) || forgets || mixes || jumps
@@ -57,11 +63,14 @@ impl Promise {
             on_time.faults.retain(|fault| fault.kind != NodeFaultKind::LateStatus);
             !is_wrong(&on_time, schedule)
         });
-        let fails = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Fails { .. })) || schedule.steps > 1;
+        let fails =
+            schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Fails { .. })) || schedule.steps > 1;
         // The account speaks for the only node, but it shows nothing of what failed.
         let account = schedule.shows && only_late && !fails;
         // Late statuses arrive while one that has them keeps the others waiting.
-        let one_is_good = count >= 3 && only_late && schedule.nodes.iter().any(|node| !is_wrong(node, schedule) && node.faults.is_empty());
+        let one_is_good = count >= 3
+            && only_late
+            && schedule.nodes.iter().any(|node| !is_wrong(node, schedule) && node.faults.is_empty());
         // A node that lies about its ledger has the bytes, whatever the sender does.
         let restarts = schedule.restarts();
         let safe = wrong == 0 || (!restarts && ((wrong == 1 && count >= 2) || account || one_is_good));
@@ -97,7 +106,8 @@ fn effects(world: &World<'_>) -> Result<(), String> {
     if let Some(step) = world.chain.effects().iter().position(|effects| *effects > 1) {
         return Err(format!("step {step} was executed {} times", world.chain.effects()[step]));
     }
-    let elsewhere = |(tx, (_, ledger)): (usize, &(u32, u32))| *ledger != world.chain.ledger && world.chain.landed(tx).is_some();
+    let elsewhere =
+        |(tx, (_, ledger)): (usize, &(u32, u32))| *ledger != world.chain.ledger && world.chain.landed(tx).is_some();
     if let Some(tx) = world.txs.iter().enumerate().position(elsewhere) {
         return Err(format!("transaction {tx} was executed on another ledger than it was signed for"));
     }

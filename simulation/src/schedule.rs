@@ -310,7 +310,12 @@ impl Schedule {
             shows: !r.once_in(3),
             nonce,
             steps: if r.once_in(5) { 2 } else { 1 },
-            wanted: r.choose(&[Commitment::Processed, Commitment::Confirmed, Commitment::Finalized, Commitment::Finalized]),
+            wanted: r.choose(&[
+                Commitment::Processed,
+                Commitment::Confirmed,
+                Commitment::Finalized,
+                Commitment::Finalized,
+            ]),
             attempts: r.choose(&[1, 1, 2]),
             signing: r.choose(&[0, 0, 1, 20, 140]),
             swaps: if r.once_in(8) { vec![0] } else { Vec::new() },

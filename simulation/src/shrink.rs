@@ -30,18 +30,26 @@ fn smaller(schedule: &Schedule) -> Vec<Schedule> {
     for node in (0..schedule.nodes.len()).filter(|_| schedule.nodes.len() > 1) {
         with(&|s| drop(s.nodes.remove(node)));
     }
-    (0..schedule.kills.len()).for_each(|at| with(&|s| {
-        let _ = s.kills.remove(at);
-    }));
-    (0..schedule.cluster.len()).for_each(|at| with(&|s| {
-        let _ = s.cluster.remove(at);
-    }));
-    (0..schedule.landings.len()).for_each(|at| with(&|s| {
-        let _ = s.landings.remove(at);
-    }));
-    (0..schedule.users.len()).filter(|_| schedule.users.len() > 1).for_each(|at| with(&|s| {
-        let _ = s.users.remove(at);
-    }));
+    (0..schedule.kills.len()).for_each(|at| {
+        with(&|s| {
+            let _ = s.kills.remove(at);
+        })
+    });
+    (0..schedule.cluster.len()).for_each(|at| {
+        with(&|s| {
+            let _ = s.cluster.remove(at);
+        })
+    });
+    (0..schedule.landings.len()).for_each(|at| {
+        with(&|s| {
+            let _ = s.landings.remove(at);
+        })
+    });
+    (0..schedule.users.len()).filter(|_| schedule.users.len() > 1).for_each(|at| {
+        with(&|s| {
+            let _ = s.users.remove(at);
+        })
+    });
     with(&|s| s.swaps.clear());
     with(&|s| s.jitter = 0);
     with(&|s| s.signing = 0);

@@ -3,8 +3,8 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use escrow_sender::{
-    Attempt, AttemptError, Decision, Ended, Entry, Fingerprint, Intention, Judged, Lease, Lifetime, Node, Observation, Origin, Pace,
-    Position, Question, Request, Rules, Sender, Time, Verdict,
+    Attempt, AttemptError, Decision, Ended, Entry, Fingerprint, Intention, Judged, Lease, Lifetime, Node, Observation,
+    Origin, Pace, Position, Question, Request, Rules, Sender, Time, Verdict,
 };
 
 use crate::{
@@ -378,7 +378,8 @@ impl<'a> World<'a> {
         if self.slot() >= CALM {
             return true;
         }
-        let Some(kill) = self.schedule.kills.iter().find(|kill| kill.process as usize == process && kill.step == step) else {
+        let Some(kill) = self.schedule.kills.iter().find(|kill| kill.process as usize == process && kill.step == step)
+        else {
             return true;
         };
         match kill.kind {
@@ -392,7 +393,8 @@ impl<'a> World<'a> {
                 trace!(self, "the power fails, while process {process} is {here}");
                 self.tally.power_losses += 1;
                 self.journal.lose_power(self.rules);
-                let alive: Vec<usize> = (0..self.processes.len()).filter(|other| self.processes[*other].alive).collect();
+                let alive: Vec<usize> =
+                    (0..self.processes.len()).filter(|other| self.processes[*other].alive).collect();
                 alive.into_iter().for_each(|other| self.retype(other));
                 false
             }
@@ -540,7 +542,8 @@ impl<'a> World<'a> {
         let reachable: Vec<usize> = (0..self.schedule.nodes.len())
             .filter(|node| {
                 use NodeFaultKind::*;
-                ![Lost, NoReply, Refused, Nonsense].iter().any(|kind| self.answering(*node, 0).has(*kind)) && !self.is_away()
+                ![Lost, NoReply, Refused, Nonsense].iter().any(|kind| self.answering(*node, 0).has(*kind))
+                    && !self.is_away()
             })
             .collect();
         let chances: Vec<u64> = reachable.iter().map(|_| self.chance()).collect();

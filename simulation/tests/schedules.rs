@@ -14,7 +14,9 @@ fn effort() -> u64 {
     match std::env::var("ESCROW_EFFORT") {
         Err(_) => FULL / 100,
         Ok(effort) if effort == "full" => FULL,
-        Ok(effort) => effort.parse().unwrap_or_else(|_| panic!("ESCROW_EFFORT={effort}: write \"full\" or a number of schedules")),
+        Ok(effort) => {
+            effort.parse().unwrap_or_else(|_| panic!("ESCROW_EFFORT={effort}: write \"full\" or a number of schedules"))
+        }
     }
 }
 
@@ -29,7 +31,9 @@ fn every_promise_holds_in_every_schedule() {
     if let Some(broken) = broken {
         panic!("{broken}");
     }
-    for what in ["told: succeeded", "told: failed", "told: expired", "told: unknown", "processes killed", "losses of power"] {
+    for what in
+        ["told: succeeded", "told: failed", "told: expired", "told: unknown", "processes killed", "losses of power"]
+    {
         assert!(counts.iter().any(|(counted, count)| counted == what && count > 0), "no schedule had one: {what}");
     }
 }

@@ -15,6 +15,7 @@ pub(super) const VERSION: u32 = 1;
 /// What stands in one line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one, and one is held at a time")]
 pub(super) enum Line {
     /// The first of a file.
     Journal(Header),
@@ -62,9 +63,8 @@ pub(super) fn next(bytes: &[u8]) -> Next {
     if let Some((line, end)) = whole(bytes) {
         return Next::Line(Box::new(line), end);
     }
-    let ends_written = bytes.ends_with(b"\n") || said(bytes).is_some_and(|(start, length)| {
-        bytes.len() > start.saturating_add(length)
-    });
+    let ends_written =
+        bytes.ends_with(b"\n") || said(bytes).is_some_and(|(start, length)| bytes.len() > start.saturating_add(length));
     let zeros = bytes.ends_with(b"\0");
     if (zeros || !ends_written) && !good_line_after(bytes) { Next::Torn } else { Next::Damaged }
 }

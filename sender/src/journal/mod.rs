@@ -25,9 +25,7 @@ use self::{
     disk::{Disk, System},
     line::{Header, Line, Next, VERSION},
 };
-use crate::{
-    Claim, Entry, Fence, Fingerprint, Intention, Judged, Seen, Signed, Stage, Store, StoreError, Time,
-};
+use crate::{Claim, Entry, Fence, Fingerprint, Intention, Judged, Seen, Signed, Stage, Store, StoreError, Time};
 
 /// A file that is larger than this is followed by another.
 const FULL: u64 = 8 << 20;
@@ -355,13 +353,7 @@ fn failed(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> JournalE
 }
 
 impl Store for Journal {
-    async fn claim(
-        &self,
-        fingerprint: Fingerprint,
-        owner: &str,
-        now: Time,
-        until: Time,
-    ) -> Result<Claim, StoreError> {
+    async fn claim(&self, fingerprint: Fingerprint, owner: &str, now: Time, until: Time) -> Result<Claim, StoreError> {
         let written = self.write(Some(now), |draft| {
             let intention = draft.intention(fingerprint);
             let mut lease = match intention.claim(owner, now, until) {

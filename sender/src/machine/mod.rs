@@ -4,6 +4,8 @@ mod decide;
 mod pace;
 mod rules;
 mod sender;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod witness;
 
@@ -14,7 +16,9 @@ pub use verdict::{Basis, Standing, Status, Until, Verdict};
 
 use std::sync::Arc;
 
-use crate::{Address, Attempt, AttemptError, Commitment, Entry, Hash, Node, Position, Reading, Seen, Signature, Slot, Time};
+use crate::{
+    Address, Attempt, AttemptError, Commitment, Entry, Hash, Node, Position, Reading, Seen, Signature, Slot, Time,
+};
 
 /// What to do next. Until it is observed that it was done, the same is said again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 //! All of them hold always. A simulation may take one away (feature `ablation`), to show that it would notice.
 
 use crate::{
-    Commitment, Hash, Height, Origin, Pace, Position, Reading, Slot, Status, Time,
-    machine::Effect,
+    Commitment, Hash, Height, Origin, Pace, Position, Reading, Slot, Status, Time, machine::Effect,
     transaction::MAX_AGE,
 };
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    Decision, Observation, Pace, Question, Rules, Standing, Status, Until, Verdict,
-    decide::Standings,
-    witness::Witness,
+    Decision, Observation, Pace, Question, Rules, Standing, Status, Until, Verdict, decide::Standings, witness::Witness,
 };
-use crate::{Attempt, Commitment, Entry, Fingerprint, Intention, Judged, Lifetime, Node, Opening, Position, Seen, Signature, Signed, Time};
+use crate::{
+    Attempt, Commitment, Entry, Fingerprint, Intention, Judged, Lifetime, Node, Opening, Position, Seen, Signature,
+    Signed, Time,
+};
 
 /// What is asked of a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,8 @@ impl Sender {
             Opening::Sign(position) => Phase::Sign(position),
             Opening::TakeUp(signed) => sender.watch(signed),
             Opening::Repetition(judged) => {
-                let record = sender.intention.records().iter().rfind(|record| record.signed.position == judged.position);
+                let record =
+                    sender.intention.records().iter().rfind(|record| record.signed.position == judged.position);
                 let signature = record.map_or(Signature([0; 64]), |record| record.signed.attempt.signature());
                 Phase::Done(Ended::Repetition { signature, judged })
             }
@@ -185,8 +187,7 @@ impl Sender {
             }
         };
         self.signings = self.signings.saturating_add(1);
-        let signed =
-            Signed { position, steps: self.request.steps, attempt, nodes: self.nodes.clone(), at: self.now };
+        let signed = Signed { position, steps: self.request.steps, attempt, nodes: self.nodes.clone(), at: self.now };
         self.phase = if self.rules.journal_first() { Phase::Record(signed) } else { self.watch(signed) };
     }
 
@@ -316,7 +317,8 @@ impl Watch {
         let attempt = &self.signed.attempt;
         let is_spread = self.is_spread(rules);
         let sends = self.send_at.iter().zip(&self.witnesses).filter(|_| !is_spread);
-        let sends = sends.filter(|(at, witness)| witness.takes_sends_until(attempt, pace) > Some(**at)).map(|(at, _)| *at);
+        let sends =
+            sends.filter(|(at, witness)| witness.takes_sends_until(attempt, pace) > Some(**at)).map(|(at, _)| *at);
         let mut until = self.began.plus(pace.limit);
         until = sends.chain(self.ask_at.iter().copied()).fold(until, Time::min);
         if let Some(since) = self.agreed_since {

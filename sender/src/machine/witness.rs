@@ -114,7 +114,8 @@ impl Witness {
     /// Until when bytes may be sent to it: it has just shown that it is on the ledger on which they were signed, they may still
     /// be executed, and it does not know them.
     pub(super) fn takes_sends_until(&self, attempt: &Attempt, pace: &Pace) -> Option<Time> {
-        let finalized = self.finalized.filter(|_| self.error.is_none() && self.doubt.is_none() && self.known().is_none())?;
+        let finalized =
+            self.finalized.filter(|_| self.error.is_none() && self.doubt.is_none() && self.known().is_none())?;
         let lives = match attempt.lifetime() {
             Lifetime::BlockHash { last_valid, .. } => finalized.height <= *last_valid,
             Lifetime::Nonce { .. } => self.over.is_none(),

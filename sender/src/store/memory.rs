@@ -28,13 +28,7 @@ impl Memory {
 }
 
 impl Store for Memory {
-    async fn claim(
-        &self,
-        fingerprint: Fingerprint,
-        owner: &str,
-        now: Time,
-        until: Time,
-    ) -> Result<Claim, StoreError> {
+    async fn claim(&self, fingerprint: Fingerprint, owner: &str, now: Time, until: Time) -> Result<Claim, StoreError> {
         let mut intentions = self.lock();
         let intention = intentions.entry(fingerprint).or_insert_with(|| Intention::new(fingerprint));
         match intention.claim(owner, now, until) {

@@ -61,10 +61,7 @@ pub trait Store: Send + Sync {
     /// that [`Intention::next`] says; where it is not, it is refused and the others are written.
     ///
     /// One wait for the disk may cover all of them.
-    fn record(
-        &self,
-        batch: Vec<(Fence, Signed)>,
-    ) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
+    fn record(&self, batch: Vec<(Fence, Signed)>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 
     /// Writes that a node knows a transaction. With its fence.
     fn observe(&self, fence: Fence, seen: Seen) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -197,8 +197,10 @@ fn near<T>(
     offers: &[T],
     numbers: impl Fn(&T) -> [u64; 4],
 ) -> Result<Vec<&T>, PrepareError> {
-    let middle: Vec<u64> = (0..4).map(|which| median(offers.iter().filter_map(|offer| numbers(offer).get(which).copied()))).collect();
-    let is_near = |offer: &&T| numbers(offer).iter().zip(&middle).all(|(number, middle)| number.abs_diff(*middle) <= MAX_AGE);
+    let middle: Vec<u64> =
+        (0..4).map(|which| median(offers.iter().filter_map(|offer| numbers(offer).get(which).copied()))).collect();
+    let is_near =
+        |offer: &&T| numbers(offer).iter().zip(&middle).all(|(number, middle)| number.abs_diff(*middle) <= MAX_AGE);
     let near: Vec<&T> = offers.iter().filter(is_near).collect();
     let (agree, needed) = (near.len(), rules.agreement(nodes));
     if agree < needed { Err(PrepareError::TooFew { nodes, agree, needed }) } else { Ok(near) }
@@ -314,7 +316,9 @@ mod tests {
             slot: Slot(slot),
             value: value.map(|byte| Hash([byte; 32])),
         };
-        let choose = |offers: &[NonceOffer]| Lifetime::nonce(GENESIS, account, offers.len(), offers).map(|(lifetime, _)| lifetime);
+        let choose = |offers: &[NonceOffer]| {
+            Lifetime::nonce(GENESIS, account, offers.len(), offers).map(|(lifetime, _)| lifetime)
+        };
         let value = Hash([7; 32]);
         assert_eq!(choose(&[offer(0, 5, Some(7))]), Ok(Lifetime::Nonce { account, value, read_at: Slot(5) }));
         let three = [offer(0, 5, Some(7)), offer(1, 9, Some(8)), offer(2, 6, Some(7))];
