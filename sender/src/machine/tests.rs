@@ -282,7 +282,8 @@ fn two_must_agree_where_there_are_two() {
 #[test]
 fn the_others_have_time_to_differ_and_are_named() {
     let scene = |play: &mut Play| {
-        (play.over(0), play.over(1));
+        play.over(0);
+        play.over(1);
         play.height(2, 1_301, 1_102);
         play.status(2, 1_340, Some((1_299, Commitment::Confirmed, None)));
     };
@@ -369,7 +370,8 @@ fn it_is_sent_to_every_node_on_the_ledger_until_two_know_it() {
     let mut play = Play::watch(Rules::ALL, 3);
     play.next();
     assert!(play.sent.is_empty(), "nobody has shown its ledger");
-    (play.height(0, 1_000, 900), play.height(1, 1_001, 901));
+    play.height(0, 1_000, 900);
+    play.height(1, 1_001, 901);
     play.next();
     assert_eq!(play.sent, [Node(0), Node(1)]);
     let again = |play: &mut Play, at: u64| {
@@ -383,7 +385,8 @@ fn it_is_sent_to_every_node_on_the_ledger_until_two_know_it() {
     assert_eq!(again(&mut play, 2_000), [Node(1), Node(2)], "one that says that it knows it may lie");
     play.status(1, 1_009, Some((1_005, Commitment::Processed, None)));
     assert_eq!(again(&mut play, 4_000), []);
-    (play.status(0, 1_020, None), play.status(1, 1_020, None));
+    play.status(0, 1_020, None);
+    play.status(1, 1_020, None);
     assert_eq!(again(&mut play, 6_000), [Node(0), Node(1), Node(2)], "it was on a fork");
 }
 
