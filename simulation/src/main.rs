@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     eprintln!("{schedules} schedules from seed {seed}");
     let began = Instant::now();
     let mut counts = Counts::default();
-    let broken = search(seed..seed + schedules, without, |of_one| counts.merge(of_one));
+    let broken = search(seed..seed.saturating_add(schedules), without, |of_one| counts.merge(of_one));
     for (what, count) in counts.iter() {
         println!("{count:>14} {what}");
     }
