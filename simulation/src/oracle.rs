@@ -21,17 +21,9 @@ fn is_late(node: &NodePlan) -> bool {
     node.faults.iter().any(|fault| fault.kind == NodeFaultKind::LateStatus)
 }
 
-/// Whether what it says may be wrong: not only late, missing or out of order.
-fn is_wrong(node: &NodePlan, schedule: &Schedule) -> bool {
-    let [first, ..] = node.backends[..] else { return true };
-    // Of two behind one address, one shows that a transaction can not be executed any more, and the other has forgotten it.
-    let forgets = node.backends.iter().any(|backend| backend.keeps != first.keeps);
-    // Of two behind one address, or two answers of which one was long on its way, one is older than a fork that is longer than
-    // any should be.
-    let splits = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Split { .. }));
-    let slow = node.faults.iter().any(|fault| matches!(fault.kind, NodeFaultKind::Slow(_)));
-    let mixes = splits && (slow || node.backends.iter().any(|backend| backend.lag != first.lag));
-    // A jump that is seen twice is believed, unless there were not even slots for it by what honest nodes said at signing.
+/// Whether a jump of its blocks may be seen twice, and then is believed; unless there were not even slots for it, by what
+/// honest nodes said at signing.
+fn jumps(node: &NodePlan, schedule: &Schedule) -> bool {
     let honest = schedule.nodes.iter().all(|node| node.lie.is_none());
     let mut jumps: Vec<(u32, u32)> = node
         .faults
@@ -48,8 +40,20 @@ fn is_wrong(node: &NodePlan, schedule: &Schedule) -> bool {
     let asked =
         !schedule.kills.iter().any(|kill| matches!(kill.kind, KillKind::Stop(_))) && jumps.len() == node.faults.len();
     let apart = |pair: &[(u32, u32)]| asked && pair[1].0 - pair[0].0 >= JUMPS_APART;
-    let jumps = !jumps.windows(2).all(apart) || jumps.iter().any(|(_, slots)| *slots > 1);
-    node.lie.is_some() || is_late(node) || forgets || mixes || jumps
+    !jumps.windows(2).all(apart) || jumps.iter().any(|(_, slots)| *slots > 1)
+}
+
+/// Whether what it says may be wrong: not only late, missing or out of order.
+fn is_wrong(node: &NodePlan, schedule: &Schedule) -> bool {
+    let [first, ..] = node.backends[..] else { return true };
+    // Of two behind one address, one shows that a transaction can not be executed any more, and the other has forgotten it.
+    let forgets = node.backends.iter().any(|backend| backend.keeps != first.keeps);
+    // Of two behind one address, or two answers of which one was long on its way, one is older than a fork that is longer than
+    // any should be.
+    let splits = schedule.cluster.iter().any(|fault| matches!(fault, ClusterFault::Split { .. }));
+    let slow = node.faults.iter().any(|fault| matches!(fault.kind, NodeFaultKind::Slow(_)));
+    let mixes = splits && (slow || node.backends.iter().any(|backend| backend.lag != first.lag));
+    node.lie.is_some() || is_late(node) || forgets || mixes || jumps(node, schedule)
 }
 
 impl Promise {
