@@ -1,0 +1,26 @@
+//! Every duration, in one place, so that a test need not wait real minutes.
+
+/// How long things take, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between a node's answer and the next question to it.
+    pub poll: u64,
+    /// How long an answer may take before the node is asked again.
+    pub answer: u64,
+    /// Between two sends of the same bytes: networks drop some.
+    pub resend: u64,
+    /// How long a node that differs from enough others has to agree with them before they outvote it.
+    pub patience: u64,
+    /// After which a transaction's outcome is given as unknown. Longer than a block hash lives and a block takes to be
+    /// final, about 80 s on an ordinary day, and the patience.
+    pub limit: u64,
+    /// How long the same command counts as a repetition after it succeeded.
+    pub recent: u64,
+}
+
+impl Default for Pace {
+    /// For Solana's public clusters.
+    fn default() -> Self {
+        Self { poll: 400, answer: 10_000, resend: 2_000, patience: 20_000, limit: 180_000, recent: 600_000 }
+    }
+}
