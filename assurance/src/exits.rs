@@ -15,7 +15,7 @@ use anyhow::{bail, ensure};
 use escrow_client::{
     EscrowAccount, EscrowError, MilestoneStatus, Proposal, Recipient, Terms, address,
     escrow::state::{MilestoneTerms, Party},
-    instruction, terms,
+    instruction,
 };
 use escrow_tests::{KINDS, Kind, START, World, keypair};
 use sha2::{Digest, Sha256};
@@ -107,7 +107,9 @@ impl Agreed {
             hashlock: if self.hashlock { Sha256::digest(SECRET).into() } else { [0; 32] },
             salt: [1; 16],
             milestones: vec![MilestoneTerms { amount: AMOUNT, deliver_by: START + DELIVER_BY, review_window: WINDOW }],
-            ..terms::new(Who::Buyer.key(world), Who::Seller.key(world), world.asset(self.kind()), START)
+            ..escrow_client::TermsBuilder::new(Who::Buyer.key(world), Who::Seller.key(world), world.asset(self.kind()))
+                .assemble(START)
+                .expect("terms")
         }
     }
 }
@@ -342,8 +344,12 @@ impl Act {
             Dispute => instruction::dispute(escrow, key, 0, [2; 32]),
             Rule => instruction::rule(escrow, key, 0, 4_000, [3; 32]),
             Expire => instruction::expire(escrow, 0),
-            Release => instruction::release(escrow, key, 0, remaining.max(1), remaining),
-            Refund => instruction::refund(escrow, key, 0, remaining.max(1), remaining),
+            Release => {
+                instruction::release(escrow, key, 0, instruction::Part { amount: remaining.max(1), of: remaining })
+            }
+            Refund => {
+                instruction::refund(escrow, key, 0, instruction::Part { amount: remaining.max(1), of: remaining })
+            }
             ProposeSplit => instruction::propose(escrow, key, split),
             ProposeTime => instruction::propose(escrow, key, more_time),
             ProposeNothing => instruction::propose(escrow, key, Proposal::Withdrawn),
@@ -547,8 +553,8 @@ fn set(agreed: Agreed, status: Status, swapped: bool) -> anyhow::Result<At> {
     ok(&mut world, &create);
     if status.is_funded() {
         ok(&mut world, &instruction::fund(&terms)?);
-        ok(&mut world, &instruction::release(escrow, buyer, 0, PART, AMOUNT));
-        ok(&mut world, &instruction::refund(escrow, seller, 0, PART, AMOUNT - PART));
+        ok(&mut world, &instruction::release(escrow, buyer, 0, instruction::Part { amount: PART, of: AMOUNT }));
+        ok(&mut world, &instruction::refund(escrow, seller, 0, instruction::Part { amount: PART, of: AMOUNT - PART }));
     }
     if matches!(status, Delivered | DeliveredLonger | Disputed | DisputedLonger) {
         world.set_time(START + Delivered.since(agreed));
@@ -579,7 +585,7 @@ fn set(agreed: Agreed, status: Status, swapped: bool) -> anyhow::Result<At> {
     }
     if matches!(status, Settled | Withdrawn) {
         let rest = AMOUNT - 2 * PART;
-        ok(&mut world, &instruction::release(escrow, buyer, 0, rest, rest));
+        ok(&mut world, &instruction::release(escrow, buyer, 0, instruction::Part { amount: rest, of: rest }));
     }
     if status == Withdrawn {
         for recipient in [Recipient::Buyer, Recipient::Seller, Recipient::Fee] {

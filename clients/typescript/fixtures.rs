@@ -35,7 +35,10 @@ fn fixtures() -> Value {
     terms.document_hash = [0xd0; 32];
     let created = instruction::create(rent_payer, &terms).expect("terms that hash");
     let escrow = world.create_and_fund(&terms);
-    let released = world.ok(instruction::release(escrow, buyer.pubkey(), 0, 1_000_001, 3_000_001), &[&buyer]);
+    let released = world.ok(
+        instruction::release(escrow, buyer.pubkey(), 0, instruction::Part { amount: 1_000_001, of: 3_000_001 }),
+        &[&buyer],
+    );
     world.advance(DAY);
     let attester = world.attester.insecure_clone();
     world.ok(instruction::deliver(escrow, attester.pubkey(), 0, [0xe1; 32]), &[&attester]);

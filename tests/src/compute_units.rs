@@ -120,12 +120,14 @@ fn measure_once(run: usize) -> Vec<(&'static str, u64)> {
         if kind == Kind::Token {
             costs.push(("create + fund, token", create + fund));
         }
-        let release = instruction::release(escrow, buyer.pubkey(), 0, 400_000, 1_000_000);
+        let release =
+            instruction::release(escrow, buyer.pubkey(), 0, instruction::Part { amount: 400_000, of: 1_000_000 });
         let release = world.ok(release, &[&buyer]).compute_units_consumed;
         let account = world.escrow(&escrow);
         let withdraw = world.ok(instruction::withdraw(&account, Recipient::Seller), &[]).compute_units_consumed;
         costs.push((by_kind("withdraw, SOL", "withdraw, token"), withdraw));
-        let refund = instruction::refund(escrow, seller.pubkey(), 0, 600_000, 600_000);
+        let refund =
+            instruction::refund(escrow, seller.pubkey(), 0, instruction::Part { amount: 600_000, of: 600_000 });
         let refund = world.ok(refund, &[&seller]).compute_units_consumed;
         if kind == Kind::Sol {
             costs.extend([("release", release), ("refund", refund)]);

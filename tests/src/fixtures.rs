@@ -136,9 +136,13 @@ fn take() -> Vec<Fixture> {
         keep(&world, escrow, "disputed, with an offer of each party");
         world.ok(instruction::rule(escrow, arbiter.pubkey(), 0, 3_333, [3; 32]), &[&arbiter]);
         keep(&world, escrow, "one of two milestones settled by a ruling");
-        world.ok(instruction::release(escrow, buyer.pubkey(), 1, 100, 500), &[&buyer]);
+        world
+            .ok(instruction::release(escrow, buyer.pubkey(), 1, instruction::Part { amount: 100, of: 500 }), &[&buyer]);
         keep(&world, escrow, "partly released");
-        world.ok(instruction::refund(escrow, seller.pubkey(), 1, 400, 400), &[&seller]);
+        world.ok(
+            instruction::refund(escrow, seller.pubkey(), 1, instruction::Part { amount: 400, of: 400 }),
+            &[&seller],
+        );
         keep(&world, escrow, "settled");
         world.withdraw_all(&escrow);
         keep(&world, escrow, "settled and withdrawn");

@@ -400,7 +400,9 @@ impl World {
             arbiter: self.arbiter.pubkey(),
             salt: self.salt.to_le_bytes(),
             milestones: amounts.iter().map(|amount| terms::milestone(*amount, now + 10 * DAY)).collect(),
-            ..terms::new(self.buyer.pubkey(), self.seller.pubkey(), self.asset(kind), now)
+            ..escrow_client::TermsBuilder::new(self.buyer.pubkey(), self.seller.pubkey(), self.asset(kind))
+                .assemble(now)
+                .expect("terms")
         }
     }
 

@@ -55,7 +55,8 @@ const COUNT: usize = 8 + HEADER_SIZE;
 /// Escrow accounts in every state, each with its address derived from its terms.
 pub fn escrows() -> Vec<(Pubkey, Vec<u8>)> {
     let (buyer, seller) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
-    let mut terms = terms::new(buyer, seller, terms::Asset::Sol, 1_000_000);
+    let mut terms =
+        escrow_client::TermsBuilder::new(buyer, seller, terms::Asset::Sol).assemble(1_000_000).expect("terms");
     (terms.arbiter, terms.attester) = (Pubkey::new_from_array([3; 32]), Pubkey::new_from_array([4; 32]));
     (terms.fee_recipient, terms.fee_bps, terms.arbiter_fee_bps) = (Pubkey::new_from_array([5; 32]), 250, 100);
     (terms.salt, terms.cooling_off) = ([6; 16], 60);
@@ -273,8 +274,8 @@ fn instructions() -> Vec<Vec<u8>> {
     let mut all = vec![
         instruction::deliver(key, key, 1, [2; 32]),
         instruction::claim(key, 1, [2; 32]),
-        instruction::release(key, key, 1, 2, 3),
-        instruction::refund(key, key, 1, 2, 3),
+        instruction::release(key, key, 1, instruction::Part { amount: 2, of: 3 }),
+        instruction::refund(key, key, 1, instruction::Part { amount: 2, of: 3 }),
         instruction::dispute(key, key, 1, [2; 32]),
         instruction::rule(key, key, 1, 2, [3; 32]),
         instruction::expire(key, 1),

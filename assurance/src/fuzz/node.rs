@@ -104,7 +104,9 @@ fn bomb() -> Vec<u8> {
 /// A transaction that releases, and in which a multisig does it too.
 fn transaction(escrow: &Pubkey) -> Value {
     let keys = [Pubkey::new_from_array([1; 32]), *escrow, escrow::ID];
-    let release = escrow_client::instruction::release(*escrow, keys[0], 0, 1, 2).data;
+    let release =
+        escrow_client::instruction::release(*escrow, keys[0], 0, escrow_client::instruction::Part { amount: 1, of: 2 })
+            .data;
     // One signature, then the message: one signer, one read-only key, the keys, a blockhash, one instruction.
     let mut bytes = vec![1];
     bytes.extend([0; 64]);

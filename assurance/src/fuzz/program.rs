@@ -126,8 +126,8 @@ fn scenarios_of(kind: Kind) -> Vec<Scenario> {
     add("cancel funded", &world, instruction::cancel(&world.escrow(&escrow), buyer, false));
     world.advance(61);
     add("deliver", &world, instruction::deliver(escrow, seller, 0, [1; 32]));
-    add("release", &world, instruction::release(escrow, buyer, 0, 10, 1_000));
-    add("refund", &world, instruction::refund(escrow, seller, 0, 10, 1_000));
+    add("release", &world, instruction::release(escrow, buyer, 0, instruction::Part { amount: 10, of: 1_000 }));
+    add("refund", &world, instruction::refund(escrow, seller, 0, instruction::Part { amount: 10, of: 1_000 }));
     let expires_at = world.now() + DAY;
     let replaces = world.milestone(&escrow, 1).deadline;
     for (name, proposal) in [
@@ -159,7 +159,7 @@ fn scenarios_of(kind: Kind) -> Vec<Scenario> {
     for recipient in Recipient::ALL {
         add(&format!("withdraw {recipient:?}"), &world, instruction::withdraw(&world.escrow(&escrow), recipient));
     }
-    world.ok(instruction::release(escrow, buyer, 1, 77, 77), &[&buyers]);
+    world.ok(instruction::release(escrow, buyer, 1, instruction::Part { amount: 77, of: 77 }), &[&buyers]);
     world.withdraw_all(&escrow);
     world.advance(2 * DAY);
     add("close", &world, instruction::close(&world.escrow(&escrow), false));

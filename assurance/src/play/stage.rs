@@ -701,12 +701,18 @@ fn build(place: &Slot, call: &Call) -> Result<Instruction> {
             instruction::deliver(escrow, signer, *milestone, *evidence_hash)
         }
         EscrowInstruction::Claim { milestone, secret } => instruction::claim(escrow, *milestone, *secret),
-        EscrowInstruction::Release { milestone, amount, expected_remaining } => {
-            instruction::release(escrow, signer, *milestone, *amount, *expected_remaining)
-        }
-        EscrowInstruction::Refund { milestone, amount, expected_remaining } => {
-            instruction::refund(escrow, signer, *milestone, *amount, *expected_remaining)
-        }
+        EscrowInstruction::Release { milestone, amount, expected_remaining } => instruction::release(
+            escrow,
+            signer,
+            *milestone,
+            instruction::Part { amount: *amount, of: *expected_remaining },
+        ),
+        EscrowInstruction::Refund { milestone, amount, expected_remaining } => instruction::refund(
+            escrow,
+            signer,
+            *milestone,
+            instruction::Part { amount: *amount, of: *expected_remaining },
+        ),
         EscrowInstruction::Dispute { milestone, reason_hash } => {
             instruction::dispute(escrow, signer, *milestone, *reason_hash)
         }

@@ -233,8 +233,12 @@ fn plans() -> Vec<Plan> {
             })
         },
         Plan { change: hashlocked, ..plan("claim", "", TWO, PENDING, |_, d| instruction::claim(d.escrow, 0, SECRET)) },
-        plan("release", "", TWO, PENDING, |_, d| instruction::release(d.escrow, d.terms.buyer, 0, 1_000, AMOUNT)),
-        plan("refund", "", TWO, PENDING, |_, d| instruction::refund(d.escrow, d.terms.seller, 0, 1_000, AMOUNT)),
+        plan("release", "", TWO, PENDING, |_, d| {
+            instruction::release(d.escrow, d.terms.buyer, 0, instruction::Part { amount: 1_000, of: AMOUNT })
+        }),
+        plan("refund", "", TWO, PENDING, |_, d| {
+            instruction::refund(d.escrow, d.terms.seller, 0, instruction::Part { amount: 1_000, of: AMOUNT })
+        }),
         plan("dispute", "", TWO, DELIVERED, |_, d| instruction::dispute(d.escrow, d.terms.buyer, 0, [2; 32])),
         plan("rule", "", TWO, DISPUTED, |_, d| instruction::rule(d.escrow, d.terms.arbiter, 0, 4_000, [3; 32])),
         plan("propose", "a split, by the buyer", TWO, PENDING, |_, d| {
@@ -291,15 +295,16 @@ fn set(plan: &Plan, asset: Asset) -> Scene {
     let mut deal = |third: bool| {
         salt += 1;
         let person = |ours: u8, theirs: u8| number(if third { theirs } else { ours });
-        let base = terms::new(
+        let base = escrow_client::TermsBuilder::new(
             person(3, 21),
             person(4, 22),
             match asset {
                 Asset::Sol => terms::Asset::Sol,
                 Asset::Token | Asset::Token2022 => terms::Asset::Token { mint: asset.mint(), program: asset.program() },
             },
-            START,
-        );
+        )
+        .assemble(START)
+        .expect("terms");
         let mut terms = Terms {
             arbiter: person(5, 23),
             arbiter_fee_bps: 100,

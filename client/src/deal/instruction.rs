@@ -72,14 +72,25 @@ pub fn claim(escrow: Pubkey, milestone: u8, secret: [u8; 32]) -> Instruction {
     build(escrow, None, EscrowInstruction::Claim { milestone, secret })
 }
 
-/// Releases `amount` of a milestone to the seller. The buyer signs. Fails unless exactly `expected_remaining` remains
-/// undecided, so that a request sent twice does not pay twice.
-pub fn release(escrow: Pubkey, buyer: Pubkey, milestone: u8, amount: u64, expected_remaining: u64) -> Instruction {
+/// A part of what remains of a milestone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// How much, in the asset's smallest unit.
+    pub amount: u64,
+    /// Of how much: what must remain undecided when it is executed.
+    pub of: u64,
+}
+
+/// Releases a part of a milestone to the seller. The buyer signs. Fails unless exactly as much remains undecided as it is a
+/// part of, so that a request sent twice does not pay twice.
+pub fn release(escrow: Pubkey, buyer: Pubkey, milestone: u8, part: Part) -> Instruction {
+    let Part { amount, of: expected_remaining } = part;
     build(escrow, Some(buyer), EscrowInstruction::Release { milestone, amount, expected_remaining })
 }
 
-/// Refunds `amount` of a milestone to the buyer. The seller signs. `expected_remaining` as in [`release`].
-pub fn refund(escrow: Pubkey, seller: Pubkey, milestone: u8, amount: u64, expected_remaining: u64) -> Instruction {
+/// Refunds a part of a milestone to the buyer. The seller signs. Fails as [`release`] does.
+pub fn refund(escrow: Pubkey, seller: Pubkey, milestone: u8, part: Part) -> Instruction {
+    let Part { amount, of: expected_remaining } = part;
     build(escrow, Some(seller), EscrowInstruction::Refund { milestone, amount, expected_remaining })
 }
 

@@ -223,8 +223,12 @@ impl TermsBuilder {
         Ok(terms)
     }
 
-    /// Without asking the program's rules.
-    fn assemble(&self, now: i64) -> Result<Terms, TermsError> {
+    /// The terms as they are so far, without asking the program's rules: to be shown while they are agreed on.
+    ///
+    /// # Errors
+    ///
+    /// Where a retention leaves no room, or takes more than there is.
+    pub fn assemble(&self, now: i64) -> Result<Terms, TermsError> {
         let milestones = match self.retention {
             None => self.milestones.clone(),
             Some(retention) => retain(&self.milestones, retention)?,
@@ -262,11 +266,6 @@ impl TermsBuilder {
             milestones,
         })
     }
-}
-
-/// Terms with the defaults and without milestones, to be completed by setting their fields.
-pub fn new(buyer: Pubkey, seller: Pubkey, asset: Asset, now: i64) -> Terms {
-    TermsBuilder::new(buyer, seller, asset).assemble(now).unwrap_or_else(|_| unreachable!())
 }
 
 /// The milestones less the retained part, and the milestone that has it.

@@ -18,7 +18,7 @@ fn key(number: u8) -> Pubkey {
 
 /// An agreement in which every role is named.
 fn agreed(asset: Asset) -> (Terms, EscrowAccount) {
-    let mut terms = terms::new(key(1), key(2), asset, NOW);
+    let mut terms = escrow_client::TermsBuilder::new(key(1), key(2), asset).assemble(NOW).expect("terms");
     (terms.arbiter, terms.arbiter_fee_bps) = (key(3), 100);
     (terms.fee_recipient, terms.fee_bps) = (key(4), 250);
     (terms.attester, terms.hashlock) = (key(5), Sha256::digest(SECRET).into());

@@ -100,7 +100,7 @@ async fn the_program_refuses_by_name_and_nothing_changes() {
     let account = world.read(&escrow).await;
     let (buyer, seller, arbiter) = (&world.buyer, &world.seller, &world.arbiter);
     let b = buyer.pubkey();
-    let mut short = instruction::release(escrow, b, 0, 1, 1_000);
+    let mut short = instruction::release(escrow, b, 0, instruction::Part { amount: 1, of: 1_000 });
     short.data.pop();
 
     let refusals: Vec<(Instruction, Vec<&Keypair>, EscrowError)> = vec![
@@ -111,11 +111,31 @@ async fn the_program_refuses_by_name_and_nothing_changes() {
         (instruction::deliver(escrow, b, 0, [0; 32]), vec![buyer], EscrowError::NotDeliverer),
         (instruction::deliver(escrow, seller.pubkey(), 1, [0; 32]), vec![seller], EscrowError::MilestoneMissing),
         (instruction::claim(escrow, 0, [0; 32]), vec![], EscrowError::NoHashlock),
-        (instruction::release(escrow, seller.pubkey(), 0, 1, 1_000), vec![seller], EscrowError::NotBuyer),
-        (instruction::release(escrow, b, 0, 1, 999), vec![buyer], EscrowError::RemainingMismatch),
-        (instruction::release(escrow, b, 0, 1_001, 1_000), vec![buyer], EscrowError::AmountTooHigh),
-        (instruction::release(escrow, b, 0, 0, 1_000), vec![buyer], EscrowError::AmountZero),
-        (instruction::refund(escrow, b, 0, 1, 1_000), vec![buyer], EscrowError::NotSeller),
+        (
+            instruction::release(escrow, seller.pubkey(), 0, instruction::Part { amount: 1, of: 1_000 }),
+            vec![seller],
+            EscrowError::NotBuyer,
+        ),
+        (
+            instruction::release(escrow, b, 0, instruction::Part { amount: 1, of: 999 }),
+            vec![buyer],
+            EscrowError::RemainingMismatch,
+        ),
+        (
+            instruction::release(escrow, b, 0, instruction::Part { amount: 1_001, of: 1_000 }),
+            vec![buyer],
+            EscrowError::AmountTooHigh,
+        ),
+        (
+            instruction::release(escrow, b, 0, instruction::Part { amount: 0, of: 1_000 }),
+            vec![buyer],
+            EscrowError::AmountZero,
+        ),
+        (
+            instruction::refund(escrow, b, 0, instruction::Part { amount: 1, of: 1_000 }),
+            vec![buyer],
+            EscrowError::NotSeller,
+        ),
         (instruction::dispute(escrow, b, 0, [0; 32]), vec![buyer], EscrowError::NotDelivered),
         (instruction::rule(escrow, arbiter.pubkey(), 0, 1, [0; 32]), vec![arbiter], EscrowError::NotArbiter),
         (instruction::expire(escrow, 0), vec![], EscrowError::DeadlineNotReached),
@@ -225,7 +245,7 @@ async fn a_wrong_token_account_is_refused_by_name() {
     let money = world.token(TokenProgram::Token).await;
     let mint = money.mint.as_ref().unwrap();
     let escrow = world.funded(&world.terms(&money, 1_000).await).await;
-    let release = instruction::release(escrow, world.buyer.pubkey(), 0, 1_000, 1_000);
+    let release = instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: 1_000, of: 1_000 });
     world.send(&[release], &[&world.buyer]).await.unwrap();
     let account = world.read(&escrow).await;
 
@@ -294,7 +314,9 @@ async fn a_cluster_without_the_program_is_told_from_one_with_it() {
     let client = EscrowClient::from_rpc(net.rpc());
     let payer = net.new_funded_keypair(SOL).await.unwrap();
     let now = client.now().await.unwrap();
-    let mut terms = terms::new(payer.pubkey(), Pubkey::new_unique(), Asset::Sol, now);
+    let mut terms = escrow_client::TermsBuilder::new(payer.pubkey(), Pubkey::new_unique(), Asset::Sol)
+        .assemble(now)
+        .expect("terms");
     terms.milestones.push(terms::milestone(1_000, now + 1_000_000));
     let create = instruction::create(payer.pubkey(), &terms).unwrap();
     let error = client.send(&[create], &[&payer]).await.unwrap_err();
@@ -318,7 +340,7 @@ async fn a_transaction_that_is_too_large_is_not_sent() {
 async fn a_transaction_that_failed_on_the_chain_says_why() {
     let world = World::new().await;
     let escrow = world.funded(&world.terms(&world.sol().await, 1_000).await).await;
-    let release = instruction::release(escrow, world.buyer.pubkey(), 0, 1, 7);
+    let release = instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: 1, of: 7 });
     let signers = [&world.operator, &world.buyer];
     let unsigned = world.client.prepare(&[release], &world.operator.pubkey()).await.unwrap();
     let signed = unsigned.sign(&signers).and_then(Unsigned::complete).unwrap();

@@ -12,7 +12,9 @@ fn signers(instruction: &Instruction) -> Vec<Pubkey> {
 }
 
 fn some_terms() -> Terms {
-    let mut terms = terms::new(Pubkey::new_unique(), Pubkey::new_unique(), Asset::Sol, 0);
+    let mut terms = escrow_client::TermsBuilder::new(Pubkey::new_unique(), Pubkey::new_unique(), Asset::Sol)
+        .assemble(0)
+        .expect("terms");
     terms.milestones.push(terms::milestone(1, 1));
     terms
 }
@@ -26,8 +28,8 @@ fn exactly_those_sign_whom_the_design_names() {
         ("fund", instruction::fund(&terms).unwrap(), Some(terms.buyer)),
         ("deliver", instruction::deliver(escrow, party, 0, [0; 32]), Some(party)),
         ("claim", instruction::claim(escrow, 0, [0; 32]), None),
-        ("release", instruction::release(escrow, party, 0, 1, 1), Some(party)),
-        ("refund", instruction::refund(escrow, party, 0, 1, 1), Some(party)),
+        ("release", instruction::release(escrow, party, 0, instruction::Part { amount: 1, of: 1 }), Some(party)),
+        ("refund", instruction::refund(escrow, party, 0, instruction::Part { amount: 1, of: 1 }), Some(party)),
         ("dispute", instruction::dispute(escrow, party, 0, [0; 32]), Some(party)),
         ("rule", instruction::rule(escrow, party, 0, 1, [0; 32]), Some(party)),
         ("propose", instruction::propose(escrow, party, Proposal::Withdrawn), Some(party)),

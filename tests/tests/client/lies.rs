@@ -71,7 +71,8 @@ impl Truth {
         (terms.attester, terms.fee_recipient, terms.fee_bps) = (Pubkey::new_unique(), Pubkey::new_unique(), 250);
         (terms.document_hash, terms.cooling_off) = ([3; 32], 60);
         let address = world.funded(&terms).await;
-        let release = instruction::release(address, world.buyer.pubkey(), 0, 100, 1_000);
+        let release =
+            instruction::release(address, world.buyer.pubkey(), 0, instruction::Part { amount: 100, of: 1_000 });
         let expires_at = world.now().await + 1_000;
         let split = escrow_client::Proposal::Split {
             milestone: 1,

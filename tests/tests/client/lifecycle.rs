@@ -52,7 +52,7 @@ async fn sale(world: &World, money: &Money) {
     world.send(&[instruction::deliver(escrow, seller, 0, [7; 32])], &[&world.seller]).await.unwrap();
     assert_eq!(world.read(&escrow).await.milestone(0).unwrap().status(), Ok(MilestoneStatus::Delivered));
 
-    let release = instruction::release(escrow, world.buyer.pubkey(), 0, PRICE, PRICE);
+    let release = instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: PRICE, of: PRICE });
     world.send(&[release], &[&world.buyer]).await.unwrap();
     let account = world.read(&escrow).await;
     assert_eq!(account.milestone(0).unwrap().status(), Ok(MilestoneStatus::Settled));
@@ -93,7 +93,9 @@ async fn a_seller_refunds_in_two_parts() {
     for money in [world.sol().await, world.token(TokenProgram::Token).await] {
         let before = parties(&world, &money).await;
         let escrow = world.funded(&world.terms(&money, PRICE).await).await;
-        let refund = |amount, remaining| instruction::refund(escrow, world.seller.pubkey(), 0, amount, remaining);
+        let refund = |amount, remaining| {
+            instruction::refund(escrow, world.seller.pubkey(), 0, instruction::Part { amount, of: remaining })
+        };
         world.send(&[refund(1, PRICE)], &[&world.seller]).await.unwrap();
         assert_eq!(world.read(&escrow).await.milestone(0).unwrap().remaining, PRICE - 1);
         world.send(&[refund(PRICE - 1, PRICE - 1)], &[&world.seller]).await.unwrap();
@@ -188,7 +190,12 @@ async fn the_fee_of_many_releases_is_the_fee_of_one() {
         let escrow = world.funded(&terms).await;
         let mut remaining = PRICE;
         for part in [1, 30, 99_999_999, PRICE - 100_000_030] {
-            let release = instruction::release(escrow, world.buyer.pubkey(), 0, part, remaining);
+            let release = instruction::release(
+                escrow,
+                world.buyer.pubkey(),
+                0,
+                instruction::Part { amount: part, of: remaining },
+            );
             world.send(&[release], &[&world.buyer]).await.unwrap();
             remaining -= part;
         }
@@ -280,7 +287,7 @@ async fn uninvited_tokens_go_to_the_buyer() {
     let account = world.read(&escrow).await;
     assert_eq!(world.client.surplus(&account).await.unwrap(), 11);
 
-    let refund = instruction::refund(escrow, world.seller.pubkey(), 0, PRICE, PRICE);
+    let refund = instruction::refund(escrow, world.seller.pubkey(), 0, instruction::Part { amount: PRICE, of: PRICE });
     world.send(&[refund], &[&world.seller]).await.unwrap();
     assert_eq!(world.client.surplus(&world.read(&escrow).await).await.unwrap(), 11);
     world.withdraw(&escrow, Recipient::Buyer).await.unwrap();
@@ -357,7 +364,7 @@ async fn tokens_come_from_and_go_to_named_accounts() {
     assert_eq!(world.client.token_balance(&source).await.unwrap(), Some(0));
     assert_eq!(world.client.token_balance(&associated).await.unwrap(), Some(SOL - PRICE));
 
-    let release = instruction::release(escrow, world.buyer.pubkey(), 0, PRICE, PRICE);
+    let release = instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: PRICE, of: PRICE });
     world.send(&[release], &[&world.buyer]).await.unwrap();
     let account = world.read(&escrow).await;
     let withdraw = instruction::withdraw_to(&account, Recipient::Seller, Some(destination));
@@ -399,7 +406,7 @@ async fn eight_milestones_with_everything_named_fit_one_transaction() {
     assert_eq!(account.terms(), terms);
     let amounts: Vec<u64> = account.milestones.iter().map(|milestone| milestone.remaining).collect();
     assert_eq!(amounts, [1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000]);
-    let release = instruction::release(escrow, world.buyer.pubkey(), 7, 8_000, 8_000);
+    let release = instruction::release(escrow, world.buyer.pubkey(), 7, instruction::Part { amount: 8_000, of: 8_000 });
     world.send(&[release], &[&world.buyer]).await.unwrap();
     let account = world.read(&escrow).await;
     let settled: Vec<bool> = account.milestones.iter().map(|milestone| milestone.is_settled()).collect();
@@ -413,7 +420,7 @@ async fn a_closed_escrow_has_a_history() {
     let mut terms = world.terms(&world.sol().await, PRICE).await;
     terms.fund_by = world.now().await + SOON;
     let escrow = world.funded(&terms).await;
-    let release = instruction::release(escrow, world.buyer.pubkey(), 0, PRICE, PRICE);
+    let release = instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: PRICE, of: PRICE });
     world.send(&[release], &[&world.buyer]).await.unwrap();
     world.withdraw(&escrow, Recipient::Seller).await.unwrap();
     let mut wanted = vec![

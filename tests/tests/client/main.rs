@@ -86,7 +86,9 @@ impl World {
     /// Terms of these people with one milestone, whose times are all far away.
     async fn terms(&self, money: &Money, amount: u64) -> Terms {
         let now = self.now().await;
-        let mut terms = terms::new(self.buyer.pubkey(), self.seller.pubkey(), money.asset, now);
+        let mut terms = escrow_client::TermsBuilder::new(self.buyer.pubkey(), self.seller.pubkey(), money.asset)
+            .assemble(now)
+            .expect("terms");
         terms.milestones.push(terms::milestone(amount, now + 30 * 24 * 60 * 60));
         terms
     }

@@ -35,7 +35,9 @@ const _: () = {
 const NOW: i64 = 1_800_000_000;
 
 fn some_terms() -> Terms {
-    let mut terms = terms::new(Pubkey::new_unique(), Pubkey::new_unique(), Asset::Sol, NOW);
+    let mut terms = escrow_client::TermsBuilder::new(Pubkey::new_unique(), Pubkey::new_unique(), Asset::Sol)
+        .assemble(NOW)
+        .expect("terms");
     terms.milestones.push(terms::milestone(1, NOW + 1_000_000));
     terms
 }
@@ -70,7 +72,7 @@ fn terms_that_no_escrow_can_have_have_no_address() {
 fn two_deals_with_the_same_terms_have_two_addresses() {
     let (buyer, seller) = (Pubkey::new_unique(), Pubkey::new_unique());
     let [first, second] = [(); 2].map(|()| {
-        let mut terms = terms::new(buyer, seller, Asset::Sol, NOW);
+        let mut terms = escrow_client::TermsBuilder::new(buyer, seller, Asset::Sol).assemble(NOW).expect("terms");
         terms.milestones.push(terms::milestone(1, NOW + 1_000_000));
         terms
     });
@@ -83,7 +85,9 @@ fn the_defaults_can_be_created() {
     assert_eq!(some_terms().validate(NOW), Ok(()));
     let (mint, program) = (Pubkey::new_unique(), spl_token_2022_interface::ID);
     let token = Asset::Token { mint, program };
-    let mut terms = terms::new(Pubkey::new_unique(), Pubkey::new_unique(), token, NOW);
+    let mut terms = escrow_client::TermsBuilder::new(Pubkey::new_unique(), Pubkey::new_unique(), token)
+        .assemble(NOW)
+        .expect("terms");
     terms.milestones.push(terms::milestone(1, NOW + 1_000_000));
     assert_eq!(terms.validate(NOW), Ok(()));
     assert_eq!((terms.mint, terms.token_program), (mint, program));

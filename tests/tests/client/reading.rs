@@ -130,7 +130,13 @@ async fn nothing_is_due_to_those_who_are_not_named() {
     let world = World::new().await;
     let terms = world.terms(&world.sol().await, 1_000).await;
     let escrow = world.funded(&terms).await;
-    world.send(&[instruction::release(escrow, world.buyer.pubkey(), 0, 1_000, 1_000)], &[&world.buyer]).await.unwrap();
+    world
+        .send(
+            &[instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: 1_000, of: 1_000 })],
+            &[&world.buyer],
+        )
+        .await
+        .unwrap();
     let escrow = world.read(&escrow).await;
     assert_eq!(escrow.due().collect::<Vec<_>>(), [(Recipient::Seller, 1_000)]);
     assert_eq!(*escrow.state.recipient(Recipient::Fee), Pubkey::default());

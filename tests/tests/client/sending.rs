@@ -138,7 +138,7 @@ async fn two_different_transactions_for_one_release_release_once() {
     let world = World::new().await;
     let terms = world.terms(&world.sol().await, 1_000).await;
     let escrow = world.funded(&terms).await;
-    let release = instruction::release(escrow, world.buyer.pubkey(), 0, 100, 1_000);
+    let release = instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: 100, of: 1_000 });
     let mut tasks = Vec::new();
     for payer in [&world.operator, &world.buyer, &world.seller] {
         let signers: Vec<&Keypair> =

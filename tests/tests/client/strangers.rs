@@ -44,7 +44,9 @@ async fn worthless(world: &World, issuer: &Keypair) -> (Pubkey, Terms) {
     world.send(&make, &[&mint]).await.unwrap();
     let now = world.now().await;
     let asset = Asset::Token { mint: address, program };
-    let mut terms = terms::new(world.buyer.pubkey(), world.seller.pubkey(), asset, now);
+    let mut terms = escrow_client::TermsBuilder::new(world.buyer.pubkey(), world.seller.pubkey(), asset)
+        .assemble(now)
+        .expect("terms");
     terms.milestones.push(terms::milestone(7_000_000, now + 30 * 24 * 60 * 60));
     terms.accepted_risks = RISK_MINT_CLOSE;
     world.created(&terms).await;
@@ -167,7 +169,13 @@ async fn a_history_behind_a_thousand_foreign_transactions() {
     for task in tasks {
         task.await.unwrap();
     }
-    world.send(&[instruction::release(escrow, world.buyer.pubkey(), 0, 400, 1_000)], &[&world.buyer]).await.unwrap();
+    world
+        .send(
+            &[instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: 400, of: 1_000 })],
+            &[&world.buyer],
+        )
+        .await
+        .unwrap();
     let history = world.client.history(&escrow).await.unwrap();
     assert_eq!(history.completeness, Completeness::Whole);
     assert!(history.unreadable.is_empty());
@@ -190,7 +198,8 @@ async fn a_node_that_forgets_says_so() {
     let escrow = world.created(&terms).await;
     world.send(&[instruction::fund(&terms).unwrap()], &[&world.buyer]).await.unwrap();
     for (amount, remaining) in [(100, 1_000), (200, 900), (300, 700)] {
-        let release = instruction::release(escrow, world.buyer.pubkey(), 0, amount, remaining);
+        let release =
+            instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount, of: remaining });
         world.send(&[release], &[&world.buyer]).await.unwrap();
     }
     let all =
@@ -268,7 +277,13 @@ async fn a_token_account_is_missing_until_it_is_one() {
     let money = world.token(TokenProgram::Token2022).await;
     let terms = world.terms(&money, 1_000).await;
     let escrow = world.funded(&terms).await;
-    world.send(&[instruction::release(escrow, world.buyer.pubkey(), 0, 1_000, 1_000)], &[&world.buyer]).await.unwrap();
+    world
+        .send(
+            &[instruction::release(escrow, world.buyer.pubkey(), 0, instruction::Part { amount: 1_000, of: 1_000 })],
+            &[&world.buyer],
+        )
+        .await
+        .unwrap();
     let account = world.read(&escrow).await;
     let seller = world.seller.pubkey();
     assert_eq!(world.client.missing_token_accounts(&account, false).await.unwrap(), [seller]);

@@ -197,8 +197,16 @@ fn vaults_in_every_role_carry_a_deal_to_its_end() {
         deal.only(attester, instruction::deliver(escrow, attester.address, 0, [1; 32]), NotDeliverer);
         deal.only(buyer, instruction::dispute(escrow, buyer.address, 0, [2; 32]), NotBuyer);
         deal.only(arbiter, instruction::rule(escrow, arbiter.address, 0, 3_333, [3; 32]), NotArbiter);
-        deal.only(buyer, instruction::release(escrow, buyer.address, 1, 7, 20_003), NotBuyer);
-        deal.only(seller, instruction::refund(escrow, seller.address, 1, 19_996, 19_996), NotSeller);
+        deal.only(
+            buyer,
+            instruction::release(escrow, buyer.address, 1, instruction::Part { amount: 7, of: 20_003 }),
+            NotBuyer,
+        );
+        deal.only(
+            seller,
+            instruction::refund(escrow, seller.address, 1, instruction::Part { amount: 19_996, of: 19_996 }),
+            NotSeller,
+        );
         for (proposer, acceptor, proposal) in [(seller, buyer, deal.split(2, 123)), (buyer, seller, deal.split(3, 600))]
         {
             deal.only(proposer, instruction::propose(escrow, proposer.address, proposal), NotParty);
@@ -290,7 +298,7 @@ fn a_vault_directs_its_tokens_by_signing() {
 fn a_buyers_vault_directs_what_is_left_over_by_signing() {
     let mut deal = Deal::funded(Kind::Token, &[1_000], |_| ());
     let Deal { buyer, stranger, escrow, .. } = deal;
-    deal.ok(buyer, instruction::release(escrow, buyer.address, 0, 1_000, 1_000));
+    deal.ok(buyer, instruction::release(escrow, buyer.address, 0, instruction::Part { amount: 1_000, of: 1_000 }));
     deal.world.withdraw_all(&escrow);
     deal.world.mint_to_account(&address::vault_address(&escrow), 9);
     deal.world.set_time(deal.terms.fund_by);

@@ -15,7 +15,10 @@ fn a_sale_that_goes_well_pays_the_seller_and_returns_the_rent() {
 
         world.ok(instruction::deliver(escrow, seller.pubkey(), 0, [1; 32]), &[&seller]);
         assert_eq!(world.milestone(&escrow, 0).status(), Ok(MilestoneStatus::Delivered));
-        world.ok(instruction::release(escrow, buyer.pubkey(), 0, 1_000_000, 1_000_000), &[&buyer]);
+        world.ok(
+            instruction::release(escrow, buyer.pubkey(), 0, instruction::Part { amount: 1_000_000, of: 1_000_000 }),
+            &[&buyer],
+        );
         world.withdraw_all(&escrow);
         world.advance(2 * DAY);
         let account = world.escrow(&escrow);

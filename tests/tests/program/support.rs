@@ -442,7 +442,10 @@ impl Deal {
 
     pub fn release_expecting(&self, milestone: u8, amount: u64, expected: u64) -> Act {
         let buyer = &self.world.buyer;
-        Act::new(instruction::release(self.escrow, buyer.pubkey(), milestone, amount, expected), &[buyer])
+        Act::new(
+            instruction::release(self.escrow, buyer.pubkey(), milestone, instruction::Part { amount, of: expected }),
+            &[buyer],
+        )
     }
 
     /// Expecting what remains now.
@@ -452,7 +455,10 @@ impl Deal {
 
     pub fn refund_expecting(&self, milestone: u8, amount: u64, expected: u64) -> Act {
         let seller = &self.world.seller;
-        Act::new(instruction::refund(self.escrow, seller.pubkey(), milestone, amount, expected), &[seller])
+        Act::new(
+            instruction::refund(self.escrow, seller.pubkey(), milestone, instruction::Part { amount, of: expected }),
+            &[seller],
+        )
     }
 
     pub fn dispute(&self, milestone: u8) -> Act {

@@ -433,14 +433,24 @@ impl Deal {
     #[track_caller]
     pub fn release(&mut self, milestone: u8, amount: u64) {
         let remaining = self.world.milestone(&self.escrow, usize::from(milestone)).remaining;
-        let release = instruction::release(self.escrow, self.key(Who::Buyer), milestone, amount, remaining);
+        let release = instruction::release(
+            self.escrow,
+            self.key(Who::Buyer),
+            milestone,
+            instruction::Part { amount, of: remaining },
+        );
         self.ok(release, &[Who::Buyer]);
     }
 
     #[track_caller]
     pub fn refund(&mut self, milestone: u8, amount: u64) {
         let remaining = self.world.milestone(&self.escrow, usize::from(milestone)).remaining;
-        let refund = instruction::refund(self.escrow, self.key(Who::Seller), milestone, amount, remaining);
+        let refund = instruction::refund(
+            self.escrow,
+            self.key(Who::Seller),
+            milestone,
+            instruction::Part { amount, of: remaining },
+        );
         self.ok(refund, &[Who::Seller]);
     }
 
