@@ -75,8 +75,7 @@ pub(super) fn tell(scene: &Scene, address: Option<&str>, lie: &AccountLie, resul
         return match (lie, balance.as_u64()) {
             (AccountLie::Missing, _) => set(balance, json!(0)),
             (AccountLie::Lamports(is), Some(lamports)) => set(balance, json!(is.of(lamports))),
-            // What stands at the other address was asked for.
-            (lie, _) => matches!(lie, AccountLie::Other(_)),
+            _ => false,
         };
     }
     let mut changed = false;
@@ -91,7 +90,8 @@ pub(super) fn tell(scene: &Scene, address: Option<&str>, lie: &AccountLie, resul
 fn tell_account(lie: &AccountLie, account: &mut Value) -> bool {
     match lie {
         AccountLie::Missing => set(account, Value::Null),
-        AccountLie::Other(_) => true,
+        // What stands at the other address was asked for.
+        AccountLie::Other(_) => false,
         AccountLie::Lamports(is) => change_lamports(account, *is),
         AccountLie::Owner(owner) => account.get_mut("owner").is_some_and(|known| set(known, json!(owner))),
         AccountLie::Byte { at, xor } => edit_data(account, |data| {

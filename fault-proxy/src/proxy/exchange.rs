@@ -11,7 +11,7 @@ use super::{
     Shared,
     active::{Active, Applied, Asker},
     behind::Past,
-    reply::Reply,
+    reply::{Raw, Reply},
     upstream::{Answered, Failure, Upstream},
 };
 use crate::{
@@ -170,6 +170,7 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, asked: Asked) -> Reply {
     tokio::time::sleep(together.delay[1]).await;
     if let Some((_, ms)) = together.down {
         shared.go_down(ms.map(Duration::from_millis));
+        return Reply::Raw(Raw { reset: true, ..Raw::default() });
     }
     reply
 }
@@ -232,7 +233,10 @@ async fn before_delivery(shared: &Arc<Shared>, active: &Active, index: usize, up
                     return;
                 }
             }
-            Fault::Lie(lie) if lie.prepare(&mut way.call) => way.changed = true,
+            Fault::Lie(lie) if lie.prepare(&mut way.call) => {
+                way.changed = true;
+                way.rules.push(applied.rule);
+            }
             Fault::Drop | Fault::Hold(_) => {
                 let Some(transaction) = Transaction::of(&way.call) else { continue };
                 way.answer = Some(way.call.result(Value::String(transaction.signature.clone())));
@@ -372,20 +376,20 @@ fn finish(
     original: Option<Original>,
 ) -> Reply {
     let untouched = ways.iter().all(|way| !way.changed && !way.stays);
-    let answer = |way: &mut Way| {
-        let answer = way.answer.take();
-        // A call that got no answer, because none of it was wanted, or it was lost among others.
-        answer.unwrap_or_else(|| way.call.result(Value::Null))
-    };
     let (head, body) = match original {
         Some((status, headers, body)) if untouched => (Some((status, headers)), body),
         original => {
-            let expected = ways.iter_mut().filter(|way| !way.call.is_notification() || way.changed);
-            let mut answers: Vec<Value> = expected.map(answer).collect();
+            for way in ways.iter_mut().filter(|way| !way.call.is_notification()) {
+                // A call may have got no answer among others.
+                way.answer.get_or_insert_with(|| way.call.result(Value::Null));
+            }
+            let mut answers = ways.iter().filter_map(|way| way.answer.as_ref());
             let body = match request.kind {
-                Kind::Batch => Value::Array(answers).to_string(),
-                Kind::Single | Kind::Opaque => answers.pop().unwrap_or_default().to_string(),
+                Kind::Batch => serde_json::to_string(&answers.collect::<Vec<_>>()),
+                Kind::Single | Kind::Opaque => serde_json::to_string(&answers.next()),
             };
+            // Fails on maps whose keys are no strings alone, of which there are none.
+            let body = body.unwrap_or_default();
             (original.map(|(status, headers, _)| (status, headers)), body.into())
         }
     };

@@ -11,9 +11,6 @@ use super::{
 };
 use crate::{json_rpc::Call, log::Delivery, plan::Until, transaction::Transaction};
 
-/// How often the upstream's height is asked for while something waits for it. The shortest blocks in use take 10 ms.
-const POLL: Duration = Duration::from_millis(3);
-
 impl Shared {
     /// Delivers a transaction later, whether or not its client is still there.
     pub(super) fn hold(
@@ -58,8 +55,5 @@ async fn wait(upstream: &Upstream, until: Until, blockhash: &str) {
         }
     };
     let Some(height) = height else { return };
-    // An upstream that does not answer is asked again: it is what the transaction is for.
-    while upstream.height().await.is_none_or(|reached| reached < height) {
-        tokio::time::sleep(POLL).await;
-    }
+    upstream.until(height).await;
 }

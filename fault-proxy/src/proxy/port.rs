@@ -30,19 +30,20 @@ impl Port {
             // Sockets that share their port would not notice others that do, such as a validator.
             drop(StdListener::bind(address)?);
         }
-        let guard = shared(address)?;
+        // Without SO_REUSEADDR, which would let others bind a port on which nobody listens.
+        let guard = shared(address, false)?;
         let address = guard.local_addr()?;
         Ok(Self { address, _guard: cfg!(target_os = "linux").then_some(guard) })
     }
 
     pub(super) fn listen(&self) -> io::Result<TcpListener> {
-        shared(self.address)?.listen(BACKLOG)
+        shared(self.address, true)?.listen(BACKLOG)
     }
 }
 
-fn shared(address: SocketAddr) -> io::Result<TcpSocket> {
+fn shared(address: SocketAddr, reuse: bool) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
+    socket.set_reuseaddr(reuse)?;
     socket.set_reuseport(true)?;
     socket.bind(address)?;
     Ok(socket)

@@ -17,7 +17,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::{Mutex, watch},
+};
 
 use super::memory::{Blockhash, Memory};
 use crate::{Error, Result};
@@ -36,6 +39,9 @@ const BLOCKHASH_LIFE: u64 = 150;
 
 /// How many slots in a row may have no block, when one is looked for.
 const MAX_SKIPPED: u64 = 8;
+
+/// How often the height is asked for while something waits for it. The shortest blocks in use take 10 ms.
+const POLL: Duration = Duration::from_millis(3);
 
 /// Headers that belong to one connection, and those that are made again from the body.
 const OWN_HEADERS: [HeaderName; 10] = [
@@ -58,6 +64,9 @@ pub(crate) struct Upstream {
     address: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
     pub(crate) memory: Memory,
+    /// The height that was asked for last, and whose turn it is to ask.
+    height: watch::Sender<u64>,
+    turn: Mutex<()>,
 }
 
 /// What a node answered, whatever it is.
@@ -82,7 +91,14 @@ impl Upstream {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Ok(Self { uri, address, client, memory: Memory::default() })
+        Ok(Self {
+            uri,
+            address,
+            client,
+            memory: Memory::default(),
+            height: watch::Sender::new(0),
+            turn: Mutex::new(()),
+        })
     }
 
     /// Connects to the node's WebSocket, on the port behind that of its JSON-RPC.
@@ -141,6 +157,25 @@ impl Upstream {
     /// The newest block height of the node.
     pub(crate) async fn height(&self) -> Option<u64> {
         self.ask("getBlockHeight", json!([{ "commitment": "processed" }])).await?.as_u64()
+    }
+
+    /// Waits until the node has this height. However many wait, one of them asks.
+    pub(crate) async fn until(&self, height: u64) {
+        let asking = async {
+            let _turn = self.turn.lock().await;
+            loop {
+                // A node that does not answer is asked again.
+                if let Some(height) = self.height().await {
+                    self.height.send_replace(height);
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let mut known = self.height.subscribe();
+        tokio::select! {
+            () = asking => {}
+            _ = known.wait_for(|known| *known >= height) => {}
+        }
     }
 
     /// The hash of the block in this slot, or in the last one before that has a block.
