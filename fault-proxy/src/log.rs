@@ -36,12 +36,28 @@ pub struct Entry {
     pub signature: Option<String>,
     /// The indexes of the plan's rules that were applied to it.
     pub rules: Vec<usize>,
-    /// How often the upstream got it.
+    /// How often the upstream got it, or may have got it.
     pub deliveries: u32,
+    /// Whether the upstream answered with a result, any of those times.
+    pub accepted: bool,
     /// What came of the last time.
     pub delivery: Delivery,
     /// What the client got.
     pub told: Told,
+}
+
+impl Entry {
+    /// Something came of it at the upstream.
+    pub(crate) fn came_of(&mut self, delivery: Delivery) {
+        let (delivered, accepted) = match &delivery {
+            Delivery::Answered { answer, .. } => (true, answer.get("result").is_some()),
+            Delivery::Lost(_) => (true, false),
+            Delivery::None | Delivery::Held | Delivery::Unreachable(_) => (false, false),
+        };
+        self.deliveries = self.deliveries.saturating_add(u32::from(delivered));
+        self.accepted |= accepted;
+        self.delivery = delivery;
+    }
 }
 
 /// What came of a request at the upstream.
@@ -112,15 +128,13 @@ impl Log {
     /// The signatures of all transactions that the upstream got, or may have got, each once, in the order of the clients'
     /// requests.
     pub fn delivered(&self) -> Vec<String> {
-        self.signatures(|delivery| matches!(delivery, Delivery::Answered { .. } | Delivery::Lost(_)))
+        self.signatures(|entry| entry.deliveries > 0)
     }
 
     /// The signatures of all transactions that the upstream took, each once, in the order of the clients' requests: it
     /// answered with their signature, whatever the client was told.
     pub fn accepted(&self) -> Vec<String> {
-        self.signatures(
-            |delivery| matches!(delivery, Delivery::Answered { answer, .. } if answer.get("result").is_some()),
-        )
+        self.signatures(|entry| entry.accepted)
     }
 
     /// How many entries had to be given up for later ones.
@@ -133,9 +147,9 @@ impl Log {
         self.lock().entries.iter().filter(|(entry, _)| wanted(entry)).map(|(entry, _)| entry.clone()).collect()
     }
 
-    fn signatures(&self, wanted: impl Fn(&Delivery) -> bool) -> Vec<String> {
+    fn signatures(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<String> {
         let inner = self.lock();
-        let wanted = inner.entries.iter().filter(|(entry, _)| wanted(&entry.delivery));
+        let wanted = inner.entries.iter().filter(|(entry, _)| wanted(entry));
         let mut seen = HashSet::new();
         wanted.filter_map(|(entry, _)| entry.signature.clone()).filter(|one| seen.insert(one.clone())).collect()
     }
@@ -241,6 +255,7 @@ mod tests {
             signature: Some("one".to_owned()),
             rules: Vec::new(),
             deliveries: 0,
+            accepted: false,
             delivery: Delivery::None,
             told: Told::Nothing,
         }
@@ -278,7 +293,7 @@ mod tests {
         let log = Log::default();
         for answer in [json!({ "error": 1 }), json!({ "result": "one" })] {
             let number = log.add(entry(Value::Null));
-            log.update(number, |entry| entry.delivery = Delivery::Answered { at_us: 0, answer });
+            log.update(number, |entry| entry.came_of(Delivery::Answered { at_us: 0, answer }));
         }
         log.add(Entry { signature: Some("two".to_owned()), ..entry(Value::Null) });
         assert_eq!(log.delivered(), ["one"]);

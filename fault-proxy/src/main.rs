@@ -3,7 +3,7 @@
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use escrow_fault_proxy::{Error, Plan, Profile, Proxy, Told};
+use escrow_fault_proxy::{Delivery, Error, Plan, Profile, Proxy, Told};
 
 /// How often the log is looked at for what is to be printed.
 const LOG_EVERY: Duration = Duration::from_millis(100);
@@ -104,7 +104,7 @@ fn print(text: &str) -> Result<(), Failure> {
     writeln!(output, "{text}").and_then(|()| output.flush()).map_err(Failure::Output)
 }
 
-/// Prints what is in the log, each entry once its client has been answered.
+/// Prints what is in the log, each entry once nothing more happens to it.
 async fn print_log(proxy: &Proxy) -> Result<(), Failure> {
     let mut next = 0;
     let mut waiting = Vec::new();
@@ -116,8 +116,8 @@ async fn print_log(proxy: &Proxy) -> Result<(), Failure> {
             if entry.number < next && !waiting.contains(&entry.number) {
                 continue;
             }
-            match entry.told {
-                Told::Nothing => open.push(entry.number),
+            match (&entry.told, &entry.delivery) {
+                (Told::Nothing, _) | (_, Delivery::Held) => open.push(entry.number),
                 _ => print(&serde_json::to_string(&entry).unwrap_or_default())?,
             }
             next = next.max(entry.number.saturating_add(1));

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::{Scene, set};
 use crate::{plan::BlockhashLie, proxy::memory::context_slot};
 
-pub(super) async fn tell(scene: &mut Scene<'_>, lie: BlockhashLie, result: &mut Value) -> bool {
+pub(super) fn tell(scene: &mut Scene<'_>, lie: BlockhashLie, result: &mut Value) -> bool {
     let stale = match lie {
         BlockhashLie::Foreign => {
             let foreign = scene.dice.address();
             return result.pointer_mut("/value/blockhash").is_some_and(|hash| set(hash, json!(foreign)));
         }
         BlockhashLie::Stale { slots } => match context_slot(result) {
-            Some(slot) => scene.upstream.blockhash_at(slot.saturating_sub(slots)).await,
+            Some(slot) => scene.upstream.memory.blockhash_at(slot.saturating_sub(slots)),
             None => None,
         },
     };

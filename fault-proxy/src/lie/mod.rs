@@ -80,7 +80,7 @@ impl Lie {
     }
 
     /// Changes a JSON-RPC answer. Whether it did.
-    pub(crate) async fn tell(&self, mut scene: Scene<'_>, answer: &mut Value) -> bool {
+    pub(crate) fn tell(&self, mut scene: Scene<'_>, answer: &mut Value) -> bool {
         if let Lie::Result(result) = self {
             let lie = scene.call.result(result.clone());
             return std::mem::replace(answer, lie.clone()) != lie;
@@ -88,7 +88,7 @@ impl Lie {
         let Some(result) = answer.get_mut("result") else { return false };
         match self {
             Lie::Number { of, is } => number::tell(&scene, *of, *is, result),
-            Lie::Blockhash(lie) => blockhash::tell(&mut scene, *lie, result).await,
+            Lie::Blockhash(lie) => blockhash::tell(&mut scene, *lie, result),
             Lie::GenesisHash(hash) => set(result, json!(hash)),
             Lie::Status { signature, is } => status::tell(&scene, signature.as_deref(), is, result),
             Lie::Account { address, is } => account::tell(&scene, address.as_deref(), is, result),

@@ -12,6 +12,9 @@ pub use crate::rpc_error::RpcError;
 /// As deep as lists may be nested: deeper makes the answer longer, and nothing else.
 const MAX_DEEP: usize = 1_000_000;
 
+/// As large as an answer may be: a tebibyte.
+const MAX_OVERSIZED: u64 = 1 << 40;
+
 /// As often as a request may be repeated.
 const MAX_REPEAT: u32 = 100;
 
@@ -254,7 +257,8 @@ pub enum Number {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum BlockhashLie {
-    /// It is the one of so many slots ago, with its own last valid height. If that is not to be had, nothing is changed.
+    /// It is the one of so many slots ago, or the last one that the proxy saw before, with its own last valid height. If it
+    /// saw none, nothing is changed.
     Stale {
         /// How many.
         slots: u64,
@@ -346,7 +350,7 @@ pub enum Until {
     /// When the upstream has so many more blocks.
     Blocks(u64),
     /// At the last moment: when the upstream's height is the last valid one less this. At once if the block hash is none
-    /// of the upstream's.
+    /// that the proxy saw at this upstream.
     BeforeExpiry(u64),
 }
 
@@ -391,6 +395,7 @@ impl Fault {
             Fault::Answer { with: Answer::Nonsense(Nonsense::Deep { levels }), .. } => {
                 at_most("levels", *levels, MAX_DEEP)
             }
+            Fault::Answer { with: Answer::Oversized { bytes, .. }, .. } => at_most("bytes", *bytes, MAX_OVERSIZED),
             Fault::Repeat { times } => at_most("times", *times, MAX_REPEAT),
             _ => Ok(()),
         }

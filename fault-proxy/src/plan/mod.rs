@@ -78,6 +78,19 @@ impl Plan {
         serde_json::from_str(json).map_err(Error::PlanSyntax)
     }
 
+    /// Whether something in it depends on what the upstream said before.
+    pub(crate) fn needs_the_past(&self) -> bool {
+        let needs = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::Behind(_)
+                    | Fault::Hold(Until::BeforeExpiry(_))
+                    | Fault::Lie(Lie::Blockhash(BlockhashLie::Stale { .. }))
+            )
+        };
+        self.rules.iter().any(|rule| needs(&rule.fault))
+    }
+
     /// Whether it can be followed in front of so many upstreams.
     pub(crate) fn check(&self, upstreams: usize) -> Result<()> {
         for (rule, Rule { when, fault }) in self.rules.iter().enumerate() {

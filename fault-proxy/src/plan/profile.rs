@@ -65,7 +65,8 @@ fn on_some_method(random: &mut Random, fault: Fault) -> Rule {
 
 /// The same for a few requests near the beginning.
 fn few(random: &mut Random, rule: Rule) -> Rule {
-    rule.from(random.between(1, 4)).times(random.between(1, 4))
+    let later = random.between(2, 5);
+    rule.from(random.choose(1, &[1, later])).times(random.between(1, 4))
 }
 
 fn honest(random: &mut Random) -> Vec<Rule> {
@@ -227,7 +228,7 @@ fn liar(random: &mut Random) -> Rule {
     let rule = Rule::always(fault);
     match random.below(3) {
         // For good, or for a while, or now and then.
-        0 => rule.from(random.between(1, 5)),
+        0 => rule.from(random.between(1, 3)),
         1 => few(random, rule),
         _ => rule.chance(500, 0),
     }

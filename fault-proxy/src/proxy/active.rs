@@ -14,7 +14,7 @@ use crate::{
 
 /// A plan, and how far it has come.
 pub(crate) struct Active {
-    plan: Plan,
+    pub(crate) plan: Plan,
     since: Instant,
     /// Of each rule, how many requests it has counted.
     counts: Mutex<Vec<u64>>,

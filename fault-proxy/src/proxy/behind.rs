@@ -59,7 +59,7 @@ impl Past {
     }
 
     /// Makes the upstream's answer one of the past. Whether that changed it.
-    pub(crate) async fn tell(self, call: &Call, upstream: &Upstream, answer: &mut Value) -> bool {
+    pub(crate) fn tell(self, call: &Call, upstream: &Upstream, answer: &mut Value) -> bool {
         let Some(result) = answer.get_mut("result") else { return false };
         let before = result.clone();
         let slot = context_slot(result).map_or(self.slot, |slot| slot.saturating_sub(self.lag));
@@ -71,7 +71,7 @@ impl Past {
                 }
             }
             "getLatestBlockhash" => {
-                if let Some(old) = upstream.blockhash_at(slot).await {
+                if let Some(old) = upstream.memory.blockhash_at(slot) {
                     *result = json!({
                         "context": { "slot": old.slot },
                         "value": { "blockhash": old.hash, "lastValidBlockHeight": old.last_valid_height },

@@ -64,6 +64,9 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, number: u64) {
         if matches!(written, Ok(Ok(()))) && !end.open.is_zero() {
             let _ = tokio::time::timeout(end.open, until_client_leaves(&mut stream)).await;
         }
+        if !end.reset {
+            let _ = tokio::time::timeout(MAX_WRITE, close(&mut stream)).await;
+        }
     };
     let died = tokio::select! {
         () = until_then => false,
@@ -71,8 +74,6 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, number: u64) {
     };
     if end.reset || died {
         let _ = stream.set_zero_linger();
-    } else {
-        let _ = tokio::time::timeout(MAX_WRITE, close(stream)).await;
     }
 }
 
@@ -84,9 +85,9 @@ async fn until_client_leaves(stream: &mut TcpStream) {
 
 /// Closes a connection so that everything written arrives. The client is heard to the end, because what is not read
 /// turns the end into a reset.
-async fn close(mut stream: TcpStream) {
+async fn close(stream: &mut TcpStream) {
     if stream.shutdown().await.is_ok() {
-        until_client_leaves(&mut stream).await;
+        until_client_leaves(stream).await;
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     json_rpc::{Call, Kind, Request, answers},
     lie::Scene,
-    log::{Delivery, Told},
+    log::Told,
     plan::{Answer, Fault, Nonsense},
     rpc_error::RpcError,
     transaction::Transaction,
@@ -75,12 +75,20 @@ pub(super) struct Way<'a> {
     /// It, or its answer, is not what it was.
     changed: bool,
     /// The rules that took effect.
-    pub(super) rules: Vec<usize>,
+    rules: Vec<usize>,
 }
 
 impl<'a> Way<'a> {
     pub(super) fn new(call: Call, number: u64, applied: Vec<Applied<'a>>) -> Self {
         Self { call, number, applied, past: None, answer: None, stays: false, changed: false, rules: Vec::new() }
+    }
+
+    /// The rules that took effect, each once, in the plan's order.
+    pub(super) fn rules(&self) -> Vec<usize> {
+        let mut rules = self.rules.clone();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
     }
 
     /// The first fault that answers in place of the node.
@@ -133,7 +141,7 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, asked: Asked) -> Reply {
         .collect();
     let together = together(&mut ways);
     for way in &ways {
-        shared.log.update(way.number, |entry| entry.rules.clone_from(&way.rules));
+        shared.log.update(way.number, |entry| entry.rules = way.rules());
     }
 
     let [arrival, departure] = &together.hooks;
@@ -151,9 +159,9 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, asked: Asked) -> Reply {
             Ok(original) => original,
             // What is said in place of the answer hides that there is none.
             Err(reason) if together.answer.is_none() && together.down.is_none() => {
-                for way in &ways {
+                for way in ways {
                     let told = Told::Answer(Value::String("HTTP 502".to_owned()));
-                    shared.log.update(way.number, |entry| entry.told = told);
+                    shared.log.update(way.number, |entry| (entry.told, entry.rules) = (told, way.rules()));
                 }
                 return Reply::bad_gateway(&reason);
             }
@@ -161,7 +169,7 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, asked: Asked) -> Reply {
         };
     }
     for way in &mut ways {
-        after_delivery(&active, upstream, &asked, way).await;
+        after_delivery(&active, upstream, &asked, way);
     }
 
     let reply = finish(shared, &asked, &mut request, ways, &together, original);
@@ -279,28 +287,24 @@ async fn deliver(
         Kind::Opaque => asked.uri.path_and_query().map(|path| path.as_str()),
         Kind::Single | Kind::Batch => None,
     };
-    let mut sent = Err(Failure::Lost("it was not sent".to_owned()));
+    let mut last = None;
     for _ in 0..together.times.max(1) {
-        sent = upstream.send(asked.method.clone(), path, asked.headers.clone(), body.clone()).await;
-        for way in &going {
-            shared.log.update(way.number, |entry| entry.deliveries = entry.deliveries.saturating_add(1));
-        }
-    }
-    let answered = match sent {
-        Ok(answered) => answered,
-        Err(failure) => {
-            let (delivery, reason) = match failure {
-                Failure::Unreachable(reason) => (Delivery::Unreachable(reason.clone()), reason),
-                Failure::Lost(reason) => (Delivery::Lost(reason.clone()), reason),
-            };
-            for way in &going {
-                shared.log.update(way.number, |entry| entry.delivery = delivery.clone());
+        let sent = upstream.send(asked.method.clone(), path, asked.headers.clone(), body.clone()).await;
+        last = Some(match sent {
+            Ok(answered) => {
+                take(shared, upstream, kind, &mut going, &answered, together);
+                Ok((answered.status, answered.headers, answered.body))
             }
-            return Err(reason);
-        }
-    };
-    take(shared, upstream, kind, &mut going, &answered, together);
-    Ok(Some((answered.status, answered.headers, answered.body)))
+            Err(failure) => {
+                for way in &going {
+                    shared.came_of(way.number, Err(&failure));
+                }
+                let (Failure::Unreachable(reason) | Failure::Lost(reason)) = failure;
+                Err(reason)
+            }
+        });
+    }
+    last.transpose()
 }
 
 /// Gives each call its answer, and remembers it.
@@ -321,26 +325,23 @@ fn take(
         Some(body) => answers(kind, &going.iter().map(|way| &way.call).collect::<Vec<_>>(), body),
         None => vec![None; going.len()],
     };
-    let otherwise = format!("HTTP {}, {} bytes", answered.status.as_u16(), answered.body.len());
     for (way, answer) in going.iter_mut().zip(found) {
         if let Some(result) = answer.as_ref().and_then(|answer| answer.get("result")) {
             upstream.memory.learn(&way.call, result);
         }
-        let answered = answer.clone().unwrap_or_else(|| Value::String(otherwise.clone()));
-        shared.delivered(way.number, answered);
+        let came = answer.clone().unwrap_or_else(|| Value::String(answered.summary()));
+        shared.came_of(way.number, Ok(came));
         way.answer = answer;
     }
 }
 
 /// What happens to the answer to a call.
-async fn after_delivery(active: &Active, upstream: &Upstream, asked: &Asked, way: &mut Way<'_>) {
+fn after_delivery(active: &Active, upstream: &Upstream, asked: &Asked, way: &mut Way<'_>) {
     if let Some((applied, _, error)) = way.rpc_error() {
         let message = asked.quote(&error.message);
         way.answer = Some(way.call.error(&RpcError { message, ..error.clone() }));
         way.changed = true;
-        if !way.rules.contains(&applied.rule) {
-            way.rules.push(applied.rule);
-        }
+        way.rules.push(applied.rule);
         return;
     }
     if way.stays {
@@ -350,12 +351,12 @@ async fn after_delivery(active: &Active, upstream: &Upstream, asked: &Asked, way
         let Some(answer) = &mut way.answer else { return };
         let told = match applied.fault {
             Fault::Behind(_) => match way.past {
-                Some(past) => past.tell(&way.call, upstream, answer).await,
+                Some(past) => past.tell(&way.call, upstream, answer),
                 None => false,
             },
             Fault::Lie(lie) => {
                 let (call, frozen, dice) = (&way.call, &active.frozen, active.dice(applied));
-                lie.tell(Scene { call, upstream, frozen, rule: applied.rule, dice }, answer).await
+                lie.tell(Scene { call, upstream, frozen, rule: applied.rule, dice }, answer)
             }
             _ => false,
         };
@@ -400,10 +401,7 @@ fn finish(
             Together { answer: Some((_, answer)), .. } => Told::Fault((*answer).clone()),
             _ => Told::Answer(way.answer.take().unwrap_or_else(|| Value::String(format!("{length} bytes")))),
         };
-        way.rules.sort_unstable();
-        way.rules.dedup();
-        let rules = std::mem::take(&mut way.rules);
-        shared.log.update(way.number, |entry| (entry.told, entry.rules) = (told, rules));
+        shared.log.update(way.number, |entry| (entry.told, entry.rules) = (told, way.rules()));
     }
     request.calls = ways.into_iter().map(|way| way.call).collect();
     match together.answer {

@@ -21,7 +21,7 @@ const MAX_BLOCKHASHES: usize = 1024;
 /// A block hash, and how long it is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blockhash {
-    /// The slot as of which it was the latest, or its own.
+    /// The first slot as of which it was seen to be the latest.
     pub(crate) slot: u64,
     pub(crate) hash: String,
     pub(crate) last_valid_height: u64,
@@ -48,8 +48,8 @@ impl Memory {
         if let Some(slot) = context_slot(result).or_else(|| result.as_u64().filter(|_| call.method() == "getSlot")) {
             inner.slot = inner.slot.max(slot);
         }
-        if let Some(blockhash) = blockhash(call, result) {
-            inner.add_blockhash(blockhash);
+        if call.method() == "getLatestBlockhash" {
+            inner.add_blockhash(result);
         }
         // What the chain does not say has no past, and a transaction is sent and not asked for.
         if call.method().starts_with("get") {
@@ -57,9 +57,9 @@ impl Memory {
         }
     }
 
-    /// Remembers a block hash that was asked for by the proxy itself.
-    pub(crate) fn learn_blockhash(&self, blockhash: Blockhash) {
-        self.lock().add_blockhash(blockhash);
+    /// Remembers the latest block hash alone.
+    pub(crate) fn learn_blockhash(&self, latest: &Value) {
+        self.lock().add_blockhash(latest);
     }
 
     /// The block hash of this name.
@@ -67,12 +67,10 @@ impl Memory {
         self.lock().blockhashes.iter().find(|known| known.hash == hash).cloned()
     }
 
-    /// The newest block hash that is not newer than `slot` and at most `slack` slots older.
-    pub(crate) fn blockhash_at(&self, slot: u64, slack: u64) -> Option<Blockhash> {
-        let oldest = slot.saturating_sub(slack);
+    /// The newest block hash that is not newer than this slot.
+    pub(crate) fn blockhash_at(&self, slot: u64) -> Option<Blockhash> {
         let inner = self.lock();
-        let fitting = inner.blockhashes.iter().filter(|known| (oldest..=slot).contains(&known.slot));
-        fitting.max_by_key(|known| known.slot).cloned()
+        inner.blockhashes.iter().filter(|known| known.slot <= slot).max_by_key(|known| known.slot).cloned()
     }
 
     /// The newest answer to this call as of a slot from `first` to `last`.
@@ -89,14 +87,18 @@ impl Memory {
 }
 
 impl Inner {
-    fn add_blockhash(&mut self, blockhash: Blockhash) {
-        if self.blockhashes.iter().any(|known| known.hash == blockhash.hash) {
-            return;
+    fn add_blockhash(&mut self, latest: &Value) {
+        let Some(blockhash) = blockhash(latest) else { return };
+        match self.blockhashes.iter_mut().find(|known| known.hash == blockhash.hash) {
+            // Commitments see the same hash as the latest one at different slots.
+            Some(known) => known.slot = known.slot.min(blockhash.slot),
+            None => {
+                if self.blockhashes.len() >= MAX_BLOCKHASHES {
+                    self.blockhashes.pop_front();
+                }
+                self.blockhashes.push_back(blockhash);
+            }
         }
-        if self.blockhashes.len() >= MAX_BLOCKHASHES {
-            self.blockhashes.pop_front();
-        }
-        self.blockhashes.push_back(blockhash);
     }
 
     fn add_answer(&mut self, key: String, answer: &Value) {
@@ -128,14 +130,11 @@ pub(crate) fn context_slot(result: &Value) -> Option<u64> {
     result.pointer("/context/slot")?.as_u64()
 }
 
-fn blockhash(call: &Call, result: &Value) -> Option<Blockhash> {
-    if call.method() != "getLatestBlockhash" {
-        return None;
-    }
+fn blockhash(latest: &Value) -> Option<Blockhash> {
     Some(Blockhash {
-        slot: context_slot(result)?,
-        hash: result.pointer("/value/blockhash")?.as_str()?.to_owned(),
-        last_valid_height: result.pointer("/value/lastValidBlockHeight")?.as_u64()?,
+        slot: context_slot(latest)?,
+        hash: latest.pointer("/value/blockhash")?.as_str()?.to_owned(),
+        last_valid_height: latest.pointer("/value/lastValidBlockHeight")?.as_u64()?,
     })
 }
 
@@ -188,12 +187,12 @@ mod tests {
         let memory = Memory::default();
         let latest = Call(json!({ "method": "getLatestBlockhash" }));
         let answer = |slot: u64, hash: &str| json!({ "context": { "slot": slot }, "value": { "blockhash": hash, "lastValidBlockHeight": slot + 150 } });
-        for (slot, hash) in [(10, "a"), (11, "a"), (12, "b")] {
+        for (slot, hash) in [(11, "a"), (10, "a"), (12, "b")] {
             memory.learn(&latest, &answer(slot, hash));
         }
-        assert_eq!(memory.blockhash("a").map(|known| (known.slot, known.last_valid_height)), Some((10, 160)));
-        assert_eq!(memory.blockhash_at(11, 5).map(|known| known.hash), Some("a".to_owned()));
-        assert_eq!(memory.blockhash_at(9, 5), None);
-        assert_eq!(memory.blockhash_at(30, 5), None);
+        assert_eq!(memory.blockhash("a").map(|known| (known.slot, known.last_valid_height)), Some((10, 161)));
+        assert_eq!(memory.blockhash_at(11).map(|known| known.hash), Some("a".to_owned()));
+        assert_eq!(memory.blockhash_at(9), None);
+        assert_eq!(memory.blockhash_at(30).map(|known| known.hash), Some("b".to_owned()));
     }
 }

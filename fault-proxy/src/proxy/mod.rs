@@ -32,7 +32,7 @@ use self::{
     active::Active,
     life::{Life, State},
     port::Port,
-    upstream::Upstream,
+    upstream::{Failure, Upstream},
 };
 use crate::{
     Error, Result,
@@ -44,6 +44,9 @@ use crate::{
 
 /// More connections at once wait until others end.
 const MAX_CONNECTIONS: usize = 4096;
+
+/// How often the block hashes are watched. The shortest blocks in use take 10 ms.
+const RECORD_EVERY: Duration = Duration::from_millis(8);
 
 /// More hooks at once wait until others are taken.
 const MAX_HOOKS: usize = 1024;
@@ -119,6 +122,7 @@ impl Proxy {
         for (kind, (port, listener)) in [(Door::Rpc, rpc), (Door::WebSocket, websocket)] {
             shared.tasks.spawn(accept(Arc::clone(&shared), kind, port, listener));
         }
+        shared.record();
         Ok(Self { shared, address, hooks: Mutex::new(taken) })
     }
 
@@ -152,6 +156,7 @@ impl Proxy {
         plan.check(self.shared.upstreams.len())?;
         *self.shared.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Active::new(plan));
         self.shared.state.send_modify(State::come_back);
+        self.shared.record();
         Ok(())
     }
 
@@ -217,15 +222,20 @@ impl Shared {
             signature: Transaction::of(call).map(|transaction| transaction.signature),
             rules: Vec::new(),
             deliveries: 0,
+            accepted: false,
             delivery: Delivery::None,
             told: Told::Nothing,
         }
     }
 
-    /// Writes down what the upstream answered to a call.
-    fn delivered(&self, number: u64, answer: Value) {
-        let delivery = Delivery::Answered { at_us: self.micros(), answer };
-        self.log.update(number, |entry| entry.delivery = delivery);
+    /// Writes down what came of a call at the upstream: an answer, or none.
+    fn came_of(&self, number: u64, came: Result<Value, &Failure>) {
+        let delivery = match came {
+            Ok(answer) => Delivery::Answered { at_us: self.micros(), answer },
+            Err(Failure::Unreachable(reason)) => Delivery::Unreachable(reason.clone()),
+            Err(Failure::Lost(reason)) => Delivery::Lost(reason.clone()),
+        };
+        self.log.update(number, |entry| entry.came_of(delivery));
     }
 
     /// What ends when the node dies.
@@ -236,6 +246,25 @@ impl Shared {
     /// The node dies, for so long; without a time, for good.
     fn go_down(&self, time: Option<Duration>) {
         self.state.send_modify(|state| state.die(time));
+    }
+
+    /// Watches the block hashes of all upstreams, while the present plan needs the past.
+    fn record(self: &Arc<Self>) {
+        let (shared, active) = (Arc::clone(self), self.active());
+        if !active.plan.needs_the_past() {
+            return;
+        }
+        self.tasks.spawn(async move {
+            let watching = async {
+                while Arc::ptr_eq(&active, &shared.active()) {
+                    for upstream in &shared.upstreams {
+                        upstream.record().await;
+                    }
+                    tokio::time::sleep(RECORD_EVERY).await;
+                }
+            };
+            shared.cancel.run_until_cancelled(watching).await
+        });
     }
 
     /// Does something to its end, whoever may have lost interest in it, unless the proxy ends before.

@@ -22,7 +22,7 @@ use tokio::{
     sync::{Mutex, watch},
 };
 
-use super::memory::{Blockhash, Memory};
+use super::memory::Memory;
 use crate::{Error, Result};
 
 /// A larger answer is treated as one that did not come. The accounts of 100,000 escrows have half of it.
@@ -33,12 +33,6 @@ const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// How long the proxy waits for what it asks itself.
 const OWN_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a block hash is good, in blocks.
-const BLOCKHASH_LIFE: u64 = 150;
-
-/// How many slots in a row may have no block, when one is looked for.
-const MAX_SKIPPED: u64 = 8;
 
 /// How often the height is asked for while something waits for it. The shortest blocks in use take 10 ms.
 const POLL: Duration = Duration::from_millis(3);
@@ -76,7 +70,15 @@ pub(crate) struct Answered {
     pub(crate) body: Bytes,
 }
 
+impl Answered {
+    /// What is written down of one that is not JSON-RPC, or too long to be read.
+    pub(crate) fn summary(&self) -> String {
+        format!("HTTP {}, {} bytes", self.status.as_u16(), self.body.len())
+    }
+}
+
 /// Why there is no answer.
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// There was no connection.
     Unreachable(String),
@@ -178,44 +180,14 @@ impl Upstream {
         }
     }
 
-    /// The hash of the block in this slot, or in the last one before that has a block.
-    pub(crate) async fn blockhash_at(&self, slot: u64) -> Option<Blockhash> {
-        for slot in (slot.saturating_sub(MAX_SKIPPED)..=slot).rev() {
-            if let Some(known) = self.memory.blockhash_at(slot, 0) {
-                return Some(known);
-            }
-            if let Some(block) = self.block(slot).await {
-                return Some(block);
+    /// Remembers the latest block hashes, so that the past is known when a plan needs it.
+    pub(crate) async fn record(&self) {
+        for commitment in ["processed", "finalized"] {
+            let params = json!([{ "commitment": commitment }]);
+            if let Some(latest) = self.ask("getLatestBlockhash", params).await {
+                self.memory.learn_blockhash(&latest);
             }
         }
-        // A node that does not tell its blocks may have told an older hash.
-        self.memory.blockhash_at(slot, u64::MAX)
-    }
-
-    /// The block hash of this name, if it is one that can still be used.
-    pub(crate) async fn blockhash(&self, hash: &str) -> Option<Blockhash> {
-        if let Some(known) = self.memory.blockhash(hash) {
-            return Some(known);
-        }
-        let newest = self.slot().await?;
-        for slot in (newest.saturating_sub(BLOCKHASH_LIFE.saturating_add(MAX_SKIPPED))..=newest).rev() {
-            if let Some(block) = self.block(slot).await.filter(|block| block.hash == hash) {
-                return Some(block);
-            }
-        }
-        None
-    }
-
-    async fn block(&self, slot: u64) -> Option<Blockhash> {
-        let options = json!({
-            "commitment": "confirmed", "transactionDetails": "none", "rewards": false, "maxSupportedTransactionVersion": 0,
-        });
-        let block = self.ask("getBlock", json!([slot, options])).await?;
-        let height = block.get("blockHeight")?.as_u64()?;
-        let hash = block.get("blockhash")?.as_str()?.to_owned();
-        let block = Blockhash { slot, hash, last_valid_height: height.saturating_add(BLOCKHASH_LIFE) };
-        self.memory.learn_blockhash(block.clone());
-        Some(block)
     }
 }
 

@@ -12,10 +12,11 @@ use super::{
     Shared,
     active::Asker,
     exchange::{Way, together},
+    upstream::Failure,
 };
 use crate::{
     json_rpc::Call,
-    log::{Delivery, Told},
+    log::Told,
     plan::{Answer, WEBSOCKET},
 };
 
@@ -46,8 +47,7 @@ async fn pass(shared: &Shared, client: &mut TcpStream, number: u64) -> End {
     let mut ways = [Way::new(call, entry, decision.calls.into_iter().next().unwrap_or_default())];
     let together = together(&mut ways);
     let [way] = &mut ways;
-    let rules = std::mem::take(&mut way.rules);
-    shared.log.update(entry, |entry| entry.rules = rules);
+    shared.log.update(entry, |entry| entry.rules = way.rules());
 
     let [arrival, _] = &together.hooks;
     shared.wait_for_hooks(arrival, &[&way.call]).await;
@@ -59,11 +59,11 @@ async fn pass(shared: &Shared, client: &mut TcpStream, number: u64) -> End {
     let mut node = match upstream.connect_to_websocket().await {
         Ok(node) => node,
         Err(error) => {
-            shared.log.update(entry, |entry| entry.delivery = Delivery::Unreachable(error.to_string()));
+            shared.came_of(entry, Err(&Failure::Unreachable(error.to_string())));
             return End::Close;
         }
     };
-    shared.delivered(entry, Value::String("connected".to_owned()));
+    shared.came_of(entry, Ok(Value::String("connected".to_owned())));
     match together.answer {
         Some((_, answer)) => {
             let _ = tokio::time::timeout(together.delay[1], copy_bidirectional(client, &mut node)).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{ask, result, send},
     node::{SKIPPED, account, blockhash, signature, transaction},
-    stage,
+    pass_through, stage,
 };
 
 fn behind(lag: Lag) -> Rule {
@@ -15,7 +15,8 @@ fn behind(lag: Lag) -> Rule {
 
 #[tokio::test]
 async fn it_has_the_slots_and_heights_of_the_past() {
-    let (_node, proxy) = stage([behind(Lag::Slots(20))]).await;
+    let (node, proxy) = stage([behind(Lag::Slots(20))]).await;
+    pass_through(&node, [970, 980, 990, 1000]).await;
     let url = proxy.url();
     assert_eq!(result(&url, "getSlot", json!([])).await, 980);
     assert_eq!(result(&url, "getBlockHeight", json!([])).await, 980 - SKIPPED);

@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use escrow_fault_proxy::{Delivery, Error, Fault, Lie, Plan, Proxy, Rule, Told, Until};
+use escrow_fault_proxy::{Answer, Delivery, Error, Fault, Lie, Plan, Proxy, Rule, Told, Until};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::{
-    client::{result, send},
+    client::{call, http, result, send},
     node::{Node, blockhash},
-    stage,
+    stage, until,
 };
 
 fn hook(name: &str, delivered: bool) -> Fault {
@@ -82,6 +83,30 @@ async fn a_proxy_that_is_shut_down_leaves_nothing() {
     let again = Proxy::start_on(address, [&node.url], Plan::default()).await.unwrap();
     assert_eq!(again.url(), url);
     assert_eq!(result(&url, "getSlot", json!([])).await, 1000);
+}
+
+#[tokio::test]
+async fn a_proxy_does_not_wait_for_its_clients_to_leave() {
+    let answer = |with| Fault::Answer { delivered: false, with };
+    let rules = [
+        Rule::on("a", answer(Answer::Close)),
+        Rule::on("b", answer(Answer::Hang { ms: None })),
+        Rule::on("c", answer(Answer::Length { by: 9 })),
+        Rule::on("d", answer(Answer::Oversized { bytes: 1 << 30, chunked: true })),
+        Rule::on("e", Fault::Delay { ms: u64::MAX, delivered: true }),
+        Rule::on("f", hook("never taken", true)),
+    ];
+    let (_node, proxy) = stage(rules).await;
+    let mut streams = Vec::new();
+    for method in ["a", "b", "c", "d", "e", "f", "getSlot"] {
+        let (host, bytes) = http("POST", &format!("{}/", proxy.url()), "", &call(method, json!([])).to_string());
+        let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        streams.push(stream);
+    }
+    until("all have come", || proxy.log().entries().len() == 7).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::timeout(Duration::from_secs(2), proxy.shutdown()).await.unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{ask, result},
     node::{SKIPPED, account, blockhash, signature},
-    stage,
+    pass_through, stage,
 };
 
 const CLOCK: &str = "SysvarC1ock11111111111111111111111111111111";
@@ -85,10 +85,13 @@ async fn a_number_stands_still_for_each_commitment() {
 
 #[tokio::test]
 async fn a_block_hash_is_stale() {
-    let (_node, proxy) = stage([lie(Lie::Blockhash(BlockhashLie::Stale { slots: 200 }))]).await;
+    let (node, proxy) = stage([lie(Lie::Blockhash(BlockhashLie::Stale { slots: 200 }))]).await;
+    let latest = result(&proxy.url(), "getLatestBlockhash", json!([])).await;
+    assert_eq!(latest["value"]["blockhash"], blockhash(1000), "there is no other yet");
+    pass_through(&node, [700, 790, 900, 1000]).await;
     let latest = result(&proxy.url(), "getLatestBlockhash", json!([])).await;
     assert_eq!(latest["context"]["slot"], 1000);
-    assert_eq!(latest["value"], json!({ "blockhash": blockhash(800), "lastValidBlockHeight": 950 - SKIPPED }));
+    assert_eq!(latest["value"], json!({ "blockhash": blockhash(790), "lastValidBlockHeight": 940 - SKIPPED }));
 }
 
 #[tokio::test]

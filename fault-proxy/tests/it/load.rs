@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     client::{End, IMPATIENCE, ask, call, post_within, send, send_call},
     node::{Node, blockhash, signature},
+    pass_through,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,6 +45,7 @@ async fn hundreds_of_transactions_held_back_at_once() {
     let node = Node::start().await;
     let proxy =
         Proxy::start([&node.url], Plan::new([Rule::always(Fault::Hold(Until::BeforeExpiry(1)))])).await.unwrap();
+    pass_through(&node, [1000]).await;
     for byte in 0..200 {
         send(&proxy.url(), byte, &blockhash(1000)).await.json();
     }

@@ -67,6 +67,7 @@ struct State {
     /// What it says instead of an answer.
     instead: Option<(u16, Bytes)>,
     pause: Duration,
+    refuses_repetitions: bool,
 }
 
 impl Drop for Node {
@@ -114,6 +115,11 @@ impl Node {
     /// What it answers to everything from now on.
     pub fn set_answer(&self, status: u16, body: impl Into<Bytes>) {
         self.lock().instead = Some((status, body.into()));
+    }
+
+    /// It refuses a transaction that it was sent before.
+    pub fn refuse_repetitions(&self) {
+        self.lock().refuses_repetitions = true;
     }
 
     /// How long it takes for an answer.
@@ -192,10 +198,6 @@ fn answer(state: &State, call: &Value) -> Value {
         "getLatestBlockhash" => {
             with_context(json!({ "blockhash": blockhash(slot), "lastValidBlockHeight": slot - SKIPPED + 150 }))
         }
-        "getBlock" => {
-            let asked = params[0].as_u64().unwrap();
-            json!({ "blockhash": blockhash(asked), "blockHeight": asked - SKIPPED, "parentSlot": asked - 1 })
-        }
         "getSignatureStatuses" => with_context(params[0].as_array().unwrap().iter().map(status).collect()),
         "getTransaction" => match status(&params[0]) {
             Value::Null => Value::Null,
@@ -228,6 +230,12 @@ fn answer(state: &State, call: &Value) -> Value {
         "getHealth" => json!("ok"),
         "sendTransaction" => {
             let bytes = STANDARD.decode(params[0].as_str().unwrap()).unwrap();
+            let again = state.bodies.iter().filter(|body| body.contains(params[0].as_str().unwrap())).count() > 1;
+            if state.refuses_repetitions && again {
+                let error =
+                    json!({ "code": -32002, "message": "simulation failed", "data": { "err": "AlreadyProcessed" } });
+                return json!({ "jsonrpc": "2.0", "id": call["id"], "error": error });
+            }
             json!(bs58::encode(&bytes[1..65]).into_string())
         }
         _ => {

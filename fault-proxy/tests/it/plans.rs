@@ -127,14 +127,17 @@ async fn replay(plan: Plan) -> (Vec<(u16, String)>, Vec<Entry>) {
 
 /// Whether what a plan does depends on how much time passes, or takes too long here.
 fn takes_time(plan: &Plan) -> bool {
-    plan.rules.iter().any(|rule| {
+    let has = |wanted: fn(&Fault) -> bool| plan.rules.iter().any(|rule| wanted(&rule.fault));
+    has(|fault| {
         matches!(
-            &rule.fault,
+            fault,
             Fault::Down { .. }
                 | Fault::Hold(_)
                 | Fault::Answer { with: Answer::Oversized { .. } | Answer::Slow { .. } | Answer::Length { .. }, .. }
         )
     })
+    // What each of two nodes was seen to have.
+    || has(|fault| matches!(fault, Fault::Balance(_))) && has(|fault| matches!(fault, Fault::Behind(_)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
