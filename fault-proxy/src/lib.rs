@@ -49,6 +49,11 @@ mod random;
 mod rpc_error;
 mod transaction;
 
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use crate::{
     error::{Error, Result},
     log::{Delivery, Entry, Log, Told},

@@ -211,3 +211,10 @@ fn a_plan_can_be_written_by_hand() {
     assert_eq!(plan.rules[4], Rule::on(WEBSOCKET, hang));
     assert_eq!(plan.rules[2].when, When::default());
 }
+
+#[test]
+fn the_plan_in_the_readme_is_one() {
+    let readme = include_str!("../../README.md");
+    let (json, _) = readme.split_once("```json\n").unwrap().1.split_once("```").unwrap();
+    assert_eq!(Plan::from_json(json).unwrap().rules.len(), 3);
+}
