@@ -7,6 +7,9 @@ use crate::rpc_error::RpcError;
 /// A batch of more calls is passed on unread: no client makes one, and each call costs memory.
 const MAX_CALLS: usize = 1000;
 
+/// The option by which a client says how new an answer must be.
+pub(crate) const MIN_CONTEXT_SLOT: &str = "minContextSlot";
+
 /// What a client asks.
 pub(crate) struct Request {
     pub(crate) kind: Kind,

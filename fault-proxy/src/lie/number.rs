@@ -6,7 +6,7 @@ use super::{Scene, set};
 use crate::plan::{Number, Quantity};
 
 /// The methods that say as of which slot they answer.
-const WITH_CONTEXT: [&str; 16] = [
+const WITH_CONTEXT: [&str; 17] = [
     "getAccountInfo",
     "getBalance",
     "getBlockProduction",
@@ -18,6 +18,7 @@ const WITH_CONTEXT: [&str; 16] = [
     "getSignatureStatuses",
     "getSupply",
     "getTokenAccountBalance",
+    "getTokenAccountsByDelegate",
     "getTokenAccountsByOwner",
     "getTokenLargestAccounts",
     "getTokenSupply",

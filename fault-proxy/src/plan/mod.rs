@@ -74,6 +74,10 @@ impl Plan {
     }
 
     /// From JSON.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON, or not a plan's.
     pub fn from_json(json: &str) -> Result<Self> {
         serde_json::from_str(json).map_err(Error::PlanSyntax)
     }

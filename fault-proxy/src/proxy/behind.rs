@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use super::{active::Applied, memory::context_slot, upstream::Upstream};
 use crate::{
-    json_rpc::Call,
-    lie::Frozen,
-    lie::status,
+    json_rpc::{Call, MIN_CONTEXT_SLOT},
+    lie::{Frozen, status},
     plan::{Lag, Level, Quantity},
     rpc_error::RpcError,
     transaction::Transaction,
@@ -40,7 +39,7 @@ impl Past {
 
     /// Why the node refuses a call that its upstream would not.
     pub(crate) fn refuses(self, call: &Call, upstream: &Upstream) -> Option<RpcError> {
-        let needed = call.option("minContextSlot").and_then(Value::as_u64);
+        let needed = call.option(MIN_CONTEXT_SLOT).and_then(Value::as_u64);
         if needed.is_some_and(|needed| needed > self.slot) {
             let mut error = RpcError::usual(-32016);
             error.data = Some(json!({ "contextSlot": self.slot }));
@@ -62,12 +61,14 @@ impl Past {
     pub(crate) fn tell(self, call: &Call, upstream: &Upstream, answer: &mut Value) -> bool {
         let Some(result) = answer.get_mut("result") else { return false };
         let before = result.clone();
-        let slot = context_slot(result).map_or(self.slot, |slot| slot.saturating_sub(self.lag));
+        let slot = context_slot(result).map_or(self.slot, |slot| self.earlier_slot(slot));
         match call.method() {
-            "getSlot" | "getBlockHeight" => self.earlier(result),
+            "getSlot" => change(Some(result), |slot| self.earlier_slot(slot)),
+            "getBlockHeight" => change(Some(result), |height| self.earlier(height)),
             "getEpochInfo" => {
-                for name in ["absoluteSlot", "blockHeight", "slotIndex"] {
-                    result.get_mut(name).into_iter().for_each(|number| self.earlier(number));
+                change(result.get_mut("absoluteSlot"), |slot| self.earlier_slot(slot));
+                for name in ["blockHeight", "slotIndex"] {
+                    change(result.get_mut(name), |number| self.earlier(number));
                 }
             }
             "getLatestBlockhash" => {
@@ -79,7 +80,7 @@ impl Past {
                 }
             }
             "getSignatureStatuses" => {
-                result.pointer_mut("/context/slot").into_iter().for_each(|number| self.earlier(number));
+                change(result.pointer_mut("/context/slot"), |_| slot);
                 let statuses = result.get_mut("value").and_then(Value::as_array_mut);
                 statuses.into_iter().flatten().for_each(|status| earlier_status(status, slot));
             }
@@ -91,7 +92,7 @@ impl Past {
                 }
             }
             _ => {
-                let needed = call.option("minContextSlot").and_then(Value::as_u64).unwrap_or(0);
+                let needed = call.option(MIN_CONTEXT_SLOT).and_then(Value::as_u64).unwrap_or(0);
                 if let Some(old) = upstream.memory.answer(call, needed, slot) {
                     *result = old;
                 }
@@ -100,10 +101,21 @@ impl Past {
         *result != before
     }
 
-    fn earlier(self, number: &mut Value) {
-        if let Some(later) = number.as_u64() {
-            *number = json!(later.saturating_sub(self.lag));
-        }
+    fn earlier(self, number: u64) -> u64 {
+        number.saturating_sub(self.lag)
+    }
+
+    /// The upstream may have gone on since it was asked where it stands: a node that has stopped has not.
+    fn earlier_slot(self, slot: u64) -> u64 {
+        self.earlier(slot).min(self.slot)
+    }
+}
+
+fn change(number: Option<&mut Value>, earlier: impl Fn(u64) -> u64) {
+    if let Some(number) = number
+        && let Some(later) = number.as_u64()
+    {
+        *number = json!(earlier(later));
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     Shared,
     body::Payload,
     exchange::{Asked, exchange},
+    life::Life,
     reply::{Raw, Reply},
 };
 
@@ -41,11 +42,10 @@ impl fmt::Display for Interrupted {
 impl std::error::Error for Interrupted {}
 
 /// Answers what comes on this connection, until its end.
-pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, number: u64) {
+pub(super) async fn serve(shared: Arc<Shared>, mut life: Life, stream: TcpStream, number: u64) {
     // Answers are written at once: what waits is the plan's.
     let _ = stream.set_nodelay(true);
     let raw: Mutex<Option<Raw>> = Mutex::new(None);
-    let mut life = shared.life();
     let service = service_fn(|request| answer(&shared, request, number, &raw));
     let mut connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     let served = tokio::select! {

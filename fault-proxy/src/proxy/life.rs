@@ -35,6 +35,7 @@ impl State {
 }
 
 /// What ends when the node dies, or the proxy.
+#[derive(Clone)]
 pub(super) struct Life {
     state: watch::Receiver<State>,
     deaths: u64,

@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{json_rpc::Call, log::weigh};
+use crate::{
+    json_rpc::{Call, MIN_CONTEXT_SLOT},
+    log::weigh,
+};
 
 /// An answer that is heavier is not remembered.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -138,9 +141,12 @@ fn blockhash(latest: &Value) -> Option<Blockhash> {
     })
 }
 
-/// What makes two calls the same question.
+/// What makes two calls the same question: all but the slot that the answer must have reached.
 fn key(call: &Call) -> String {
-    format!("{} {}", call.method(), call.params())
+    let mut params = call.params().clone();
+    let options = params.as_array_mut().and_then(|params| params.last_mut()).and_then(Value::as_object_mut);
+    options.and_then(|options| options.remove(MIN_CONTEXT_SLOT));
+    format!("{} {params}", call.method())
 }
 
 #[cfg(test)]
@@ -166,6 +172,19 @@ mod tests {
         assert_eq!(memory.answer(&call("a"), 0, 25), Some(at(20, "x")));
         assert_eq!(memory.answer(&call("a"), 21, 25), None);
         assert_eq!(memory.answer(&call("b"), 0, 25), None);
+    }
+
+    #[test]
+    fn a_question_is_the_same_whatever_slot_it_needs() {
+        let memory = Memory::default();
+        let since = |slot: u64| {
+            Call(
+                json!({ "method": "getAccountInfo", "params": ["a", { "encoding": "base64", "minContextSlot": slot }] }),
+            )
+        };
+        memory.learn(&since(9), &at(10, "x"));
+        assert_eq!(memory.answer(&since(3), 3, 25), Some(at(10, "x")));
+        assert_eq!(memory.answer(&call("a"), 0, 25), None);
     }
 
     #[test]

@@ -320,12 +320,14 @@ enum Door {
 async fn accept(shared: Arc<Shared>, door: Door, port: Port, mut listener: TcpListener) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut number: u64 = 0;
+    let mut life = shared.life();
     loop {
-        let mut life = shared.life();
         let accepted = tokio::select! {
             accepted = async { (Arc::clone(&places).acquire_owned().await, listener.accept().await) } => accepted,
             () = life.ends() => {
                 drop(listener);
+                // From before it is back: it may die again while the port is opened.
+                life = shared.life();
                 match reopen(&shared, &port).await {
                     Some(reopened) => listener = reopened,
                     None => return,
@@ -337,19 +339,20 @@ async fn accept(shared: Arc<Shared>, door: Door, port: Port, mut listener: TcpLi
             tokio::time::sleep(NO_ROOM).await;
             continue;
         };
-        let own = Arc::clone(&shared);
+        // A connection that came in one life of the node does not live on in the next.
+        let (own, life) = (Arc::clone(&shared), life.clone());
         shared.tasks.spawn(async move {
-            serve(own, door, stream, number).await;
+            serve(own, life, door, stream, number).await;
             drop(place);
         });
         number = number.wrapping_add(1);
     }
 }
 
-async fn serve(shared: Arc<Shared>, door: Door, stream: TcpStream, number: u64) {
+async fn serve(shared: Arc<Shared>, life: Life, door: Door, stream: TcpStream, number: u64) {
     match door {
-        Door::Rpc => connection::serve(shared, stream, number).await,
-        Door::WebSocket => websocket::serve(shared, stream, number).await,
+        Door::Rpc => connection::serve(shared, life, stream, number).await,
+        Door::WebSocket => websocket::serve(shared, life, stream, number).await,
     }
 }
 

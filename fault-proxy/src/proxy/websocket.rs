@@ -12,6 +12,7 @@ use super::{
     Shared,
     active::Asker,
     exchange::{Way, together},
+    life::Life,
     upstream::Failure,
 };
 use crate::{
@@ -21,8 +22,7 @@ use crate::{
 };
 
 /// Connects a client with the upstream, until one of them leaves or the plan says otherwise.
-pub(super) async fn serve(shared: Arc<Shared>, mut client: TcpStream, number: u64) {
-    let mut life = shared.life();
+pub(super) async fn serve(shared: Arc<Shared>, mut life: Life, mut client: TcpStream, number: u64) {
     let ends = tokio::select! {
         ends = pass(&shared, &mut client, number) => ends,
         () = life.ends() => End::Reset,

@@ -1,12 +1,14 @@
 //! A node that is behind: everything it says was true some slots ago.
 
+use std::time::Duration;
+
 use escrow_fault_proxy::{Fault, Lag, Rule};
 use serde_json::{Value, json};
 
 use crate::{
     client::{ask, result, send},
     node::{SKIPPED, account, blockhash, signature, transaction},
-    pass_through, stage,
+    pass_through, stage, until,
 };
 
 fn behind(lag: Lag) -> Rule {
@@ -36,6 +38,20 @@ async fn it_stands_where_it_stopped() {
         slots.push(result(&proxy.url(), "getSlot", json!([])).await);
     }
     assert_eq!(slots, [1000, 1001, 1001, 1001]);
+}
+
+#[tokio::test]
+async fn it_stands_there_though_its_upstream_goes_on_at_that_moment() {
+    let (node, proxy) = stage([behind(Lag::Stopped)]).await;
+    assert_eq!(result(&proxy.url(), "getSlot", json!([])).await, 1000);
+    node.set_pause(Duration::from_millis(200));
+    let asked = node.asked("getSlot").len();
+    let url = proxy.url();
+    let asking = tokio::spawn(async move { result(&url, "getSlot", json!([])).await });
+    // The proxy's own question is answered by then, and the client's is not.
+    until("the client's question arrives", || node.asked("getSlot").len() == asked + 2).await;
+    node.set_slot(1001);
+    assert_eq!(asking.await.unwrap(), 1000);
 }
 
 #[tokio::test]

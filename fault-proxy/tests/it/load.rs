@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     client::{End, IMPATIENCE, ask, call, post_within, send, send_call},
     node::{Node, blockhash, signature},
-    pass_through,
+    pass_through, until,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,5 +91,38 @@ async fn random_plans_end() {
     let start = Instant::now();
     while ask(&proxy.url(), "getSlot", json!([])).await.end != End::Complete {
         assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}
+
+/// A node that dies takes no connection more, also of those that come at that moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_dies_under_load() {
+    let node = Node::start().await;
+    let down = Plan::new([Rule::on("getSlot", Fault::Down { ms: None, delivered: false })]);
+    let proxy = Proxy::start([&node.url], Plan::default()).await.unwrap();
+    let host = proxy.url().strip_prefix("http://").unwrap().to_owned();
+    for _ in 0..100 {
+        proxy.set_plan(down.clone()).unwrap();
+        until("it comes back", || std::net::TcpStream::connect(&host).is_ok()).await;
+        let knocking: Vec<_> = (0..8)
+            .map(|_| {
+                let host = host.clone();
+                tokio::spawn(async move {
+                    let mut open = Vec::new();
+                    while let Ok(stream) = tokio::net::TcpStream::connect(&host).await {
+                        open.push(stream);
+                    }
+                    open
+                })
+            })
+            .collect();
+        assert_eq!(ask(&proxy.url(), "getSlot", json!([])).await.end, End::Reset);
+        for knocking in knocking {
+            let open = tokio::time::timeout(Duration::from_secs(5), knocking).await.expect("it is down").unwrap();
+            for mut stream in open {
+                let read = tokio::io::AsyncReadExt::read_u8(&mut stream);
+                assert!(tokio::time::timeout(Duration::from_secs(5), read).await.expect("it is reset").is_err());
+            }
+        }
     }
 }
