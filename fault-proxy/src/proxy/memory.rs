@@ -206,7 +206,7 @@ mod tests {
         let memory = Memory::default();
         let latest = Call(json!({ "method": "getLatestBlockhash" }));
         let answer = |slot: u64, hash: &str| json!({ "context": { "slot": slot }, "value": { "blockhash": hash, "lastValidBlockHeight": slot + 150 } });
-        for (slot, hash) in [(11, "a"), (10, "a"), (12, "b")] {
+        for (slot, hash) in [(11, "a"), (10, "a"), (11, "a"), (12, "b")] {
             memory.learn(&latest, &answer(slot, hash));
         }
         assert_eq!(memory.blockhash("a").map(|known| (known.slot, known.last_valid_height)), Some((10, 161)));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use escrow_fault_proxy::{Fault, Lag, Rule};
+use escrow_fault_proxy::{Fault, Lag, Plan, Rule};
 use serde_json::{Value, json};
 
 use crate::{
@@ -27,6 +27,15 @@ async fn it_has_the_slots_and_heights_of_the_past() {
     let latest = result(&url, "getLatestBlockhash", json!([])).await;
     let value = json!({ "blockhash": blockhash(980), "lastValidBlockHeight": 980 - SKIPPED + 150 });
     assert_eq!(latest, json!({ "context": { "slot": 980 }, "value": value }));
+}
+
+#[tokio::test]
+async fn a_plan_that_comes_later_has_its_past_too() {
+    let (node, proxy) = stage([]).await;
+    proxy.set_plan(Plan::new([behind(Lag::Slots(20))])).unwrap();
+    pass_through(&node, [980, 1000]).await;
+    let latest = result(&proxy.url(), "getLatestBlockhash", json!([])).await;
+    assert_eq!(latest["value"]["blockhash"], blockhash(980));
 }
 
 #[tokio::test]

@@ -216,3 +216,20 @@ async fn a_long_answer_passes_unread() {
     let entry = &proxy.log().entries()[0];
     assert!(format!("{:?}", entry.delivery).contains("HTTP 200, 41943"), "{:?}", entry.delivery);
 }
+
+#[tokio::test]
+async fn a_long_answer_is_read_where_it_is_to_be_changed() {
+    let types = Fault::Answer { delivered: true, with: Answer::Nonsense(Nonsense::WrongTypes) };
+    let missing = Fault::Lie(Lie::Account { address: None, is: AccountLie::Missing });
+    let (node, proxy) = stage([Rule::on("getBlock", types), Rule::on("getAccountInfo", missing)]).await;
+    let value = json!({ "lamports": 1, "data": ["a".repeat(4 * 1024 * 1024), "base64"] });
+    let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": { "value": value } });
+    node.set_answer(200, answer.to_string());
+    let changed = result(&proxy.url(), "getAccountInfo", json!(["a"])).await;
+    assert_eq!(changed, json!({ "value": null }));
+    let changed = result(&proxy.url(), "getBlock", json!([1])).await;
+    assert!(changed.is_array());
+    let entries = proxy.log().entries();
+    assert_eq!((&entries[0].rules[..], &entries[1].rules[..]), (&[1][..], &[0][..]));
+    assert!(format!("{:?}", entries[0].delivery).contains("too large to keep"));
+}
