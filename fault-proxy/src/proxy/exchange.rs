@@ -18,7 +18,7 @@ use crate::{
     json_rpc::{Call, Kind, Request, answers},
     lie::Scene,
     log::Told,
-    plan::{Answer, Fault, Nonsense},
+    plan::{Answer, Fault},
     rpc_error::RpcError,
     transaction::Transaction,
 };
@@ -292,7 +292,7 @@ async fn deliver(
         let sent = upstream.send(asked.method.clone(), path, asked.headers.clone(), body.clone()).await;
         last = Some(match sent {
             Ok(answered) => {
-                take(shared, upstream, kind, &mut going, &answered, together);
+                take(shared, upstream, kind, &mut going, &answered);
                 Ok((answered.status, answered.headers, answered.body))
             }
             Err(failure) => {
@@ -308,18 +308,10 @@ async fn deliver(
 }
 
 /// Gives each call its answer, and remembers it.
-fn take(
-    shared: &Shared,
-    upstream: &Upstream,
-    kind: Kind,
-    going: &mut [&mut Way],
-    answered: &Answered,
-    together: &Together,
-) {
-    let needed = matches!(together.answer, Some((_, Answer::Nonsense(Nonsense::WrongTypes))))
-        || going
-            .iter()
-            .any(|way| way.applied.iter().any(|applied| matches!(applied.fault, Fault::Lie(_) | Fault::Behind(_))));
+fn take(shared: &Shared, upstream: &Upstream, kind: Kind, going: &mut [&mut Way], answered: &Answered) {
+    let needed = going
+        .iter()
+        .any(|way| way.applied.iter().any(|applied| matches!(applied.fault, Fault::Lie(_) | Fault::Behind(_))));
     let read = (needed || answered.body.len() <= MAX_READ).then(|| serde_json::from_slice(&answered.body).ok());
     let found = match read.flatten() {
         Some(body) => answers(kind, &going.iter().map(|way| &way.call).collect::<Vec<_>>(), body),
