@@ -5,8 +5,8 @@ use escrow_frame::Report;
 
 use crate::{
     commands::{
-        accept, cancel, claim, close, create, deliver, dispute, expire, fund, history, list, propose, refund, release,
-        rule, show, withdraw,
+        accept, cancel, claim, close, create, deliver, dispute, expire, fund, history, journal, list, propose, refund,
+        release, resume, rule, show, status, withdraw,
     },
     context::Context,
     error::Result,
@@ -52,6 +52,20 @@ pub enum OnChain {
     History(history::HistoryArgs),
     /// List escrows by their parties
     List(list::ListArgs),
+    /// Show what became of a transaction
+    Status(status::StatusArgs),
+    /// Bring to its end what earlier commands have sent and not seen the end of
+    Resume(resume::ResumeArgs),
+    /// Show what was sent from this machine, and what is known of it
+    Journal(journal::JournalArgs),
+}
+
+impl OnChain {
+    /// The command without its arguments.
+    pub fn name(&self) -> String {
+        let shown = format!("{self:?}");
+        shown.split(['(', '{', ' ']).next().unwrap_or_default().to_lowercase()
+    }
 }
 
 /// Runs a command. An error after its transaction was executed says so.
@@ -78,5 +92,8 @@ async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
         OnChain::Show(args) => Box::new(show::run(context, args).await?),
         OnChain::History(args) => Box::new(history::run(context, args).await?),
         OnChain::List(args) => Box::new(list::run(context, args).await?),
+        OnChain::Status(args) => Box::new(status::run(context, args).await?),
+        OnChain::Resume(args) => Box::new(resume::run(context, args).await?),
+        OnChain::Journal(args) => Box::new(journal::run(context, args)?),
     })
 }

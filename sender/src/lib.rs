@@ -51,7 +51,7 @@ pub use {
     intention::{
         Entry, Fingerprint, Intention, Judged, Lease, Opening, Position, Record, Refusal, Seen, Signed, Stage,
     },
-    journal::Journal,
+    journal::{Journal, JournalError},
     machine::{
         Basis, Decision, Effect, Ended, FORK_DEPTH, NotSent, Observation, Pace, Question, Request, Rule, Rules, Sender,
         Standing, Status, Until, Verdict,

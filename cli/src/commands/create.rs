@@ -7,9 +7,9 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use escrow_client::{
-    EscrowAccount, EscrowInstruction, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
+    EscrowAccount, EscrowInstruction, Filter, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
     sender::Intention,
-    terms::{Fee, defaults},
+    terms::{Fee, defaults, reference_salt},
     view,
     warning::warnings,
     words::{Denomination, warning::told},
@@ -156,7 +156,13 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     // Terms that were signed are these, whatever the same words come to at present.
     let terms = match context.begun().await?.as_ref().and_then(created) {
         Some(terms) => terms,
-        None => agree(args, creator, &denomination, now)?,
+        None => {
+            let salt = match context.reference() {
+                Some(reference) => Some(first_under(context, reference, &args, creator).await?),
+                None => None,
+            };
+            agree(args, salt, creator, &denomination, now)?
+        }
     };
     let situation = Situation { escrow: EscrowAccount::agreed(&terms, creator)?, denomination, now };
     let done = perform(context, &situation, &Recipe::create(&terms, creator, fund)?).await?;
@@ -184,8 +190,43 @@ fn created(begun: &Intention) -> Option<Terms> {
     })
 }
 
+/// The salt for a reference, if no escrow was created under it, by this machine or another.
+async fn first_under(context: &Context, reference: &str, args: &CreateArgs, creator: Pubkey) -> Result<[u8; 16]> {
+    let is_relative = |moment: &Moment| matches!(moment, Moment::FromNow(_));
+    let milestones = args.milestone.iter().filter_map(|text| parse::moment(text.split(',').nth(1)?.trim()).ok());
+    let moments = args.deliver_by.iter().chain(&args.fund_by).copied().chain(milestones);
+    if moments.into_iter().any(|moment| is_relative(&moment)) {
+        return Err(CliError::Arguments(
+            "with --reference every deadline is a time, such as 2027-01-31T18:00:00Z: a duration is another deadline each \
+             time that it is typed"
+                .to_owned(),
+        ));
+    }
+    let salt = reference_salt(reference);
+    let filter = Filter { buyer: Some(args.buyer.unwrap_or(creator)), salt: Some(salt), ..Filter::default() };
+    match context.client.list(&filter).await?.first() {
+        None => Ok(salt),
+        Some(first) if first.is_funded() => Err(CliError::Usage(format!(
+            "the escrow {} was created and funded under this reference already: nothing was sent. Look at it with: escrow \
+             show {}",
+            first.address, first.address
+        ))),
+        Some(first) => Err(CliError::Usage(format!(
+            "the escrow {} was created under this reference already, and is not funded: nothing was sent. Look at it, and if \
+             these are your terms: escrow fund {}",
+            first.address, first.address
+        ))),
+    }
+}
+
 /// The terms that the arguments name, with `creator` as the buyer where none is named.
-fn agree(args: CreateArgs, creator: Pubkey, denomination: &Denomination, now: i64) -> Result<Terms> {
+fn agree(
+    args: CreateArgs,
+    salt: Option<[u8; 16]>,
+    creator: Pubkey,
+    denomination: &Denomination,
+    now: i64,
+) -> Result<Terms> {
     let milestones = match (args.amount, args.deliver_by) {
         (Some(amount), Some(deliver_by)) => vec![MilestoneTerms {
             amount: denomination.parse(&amount)?,
@@ -212,6 +253,7 @@ fn agree(args: CreateArgs, creator: Pubkey, denomination: &Denomination, now: i6
         hashlock: args.hashlock,
         document_hash: args.document.as_deref().map(parse::file_hash).transpose()?,
         milestones,
+        salt,
         ..TermsBuilder::new(args.buyer.unwrap_or(creator), args.seller, denomination.asset)
     };
     Ok(builder.build(now)?)

@@ -32,14 +32,17 @@ pub mod dispute;
 pub mod expire;
 pub mod fund;
 pub mod history;
+pub mod journal;
 pub mod list;
 #[cfg(feature = "localnet")]
 pub mod localnet;
 pub mod propose;
 pub mod refund;
 pub mod release;
+pub mod resume;
 pub mod rule;
 pub mod show;
+pub mod status;
 pub mod withdraw;
 
 /// Which milestone of which escrow.

@@ -41,6 +41,8 @@ pub struct Filter {
     pub arbiter: Option<Pubkey>,
     /// Those with this attester.
     pub attester: Option<Pubkey>,
+    /// Those with this salt: of a deal that was created under a reference, see [`reference_salt`](crate::terms::reference_salt).
+    pub salt: Option<[u8; 16]>,
 }
 
 /// Where the roles stand in the account data: behind the discriminator, in this order.
@@ -52,6 +54,7 @@ const _: () = assert!(std::mem::offset_of!(Escrow, seller) + 8 == SELLER_OFFSET)
 const _: () = assert!(std::mem::offset_of!(Escrow, arbiter) + 8 == ARBITER_OFFSET);
 const ATTESTER_OFFSET: usize = ARBITER_OFFSET + 32;
 const _: () = assert!(std::mem::offset_of!(Escrow, attester) + 8 == ATTESTER_OFFSET);
+const SALT_OFFSET: usize = std::mem::offset_of!(Escrow, salt) + 8;
 
 /// A token's mint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,6 +214,13 @@ impl EscrowClient {
         Self::read_escrow(address, self.one(address, true).await?)
     }
 
+    /// The same of many; none for what is there and is not an escrow.
+    pub(crate) async fn find_all_agreed(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Option<EscrowAccount>>>> {
+        let found = self.some(addresses, true, |a, b| a == b).await?;
+        let read = addresses.iter().zip(found).map(|(address, account)| Self::read_escrow(address, account).ok());
+        Ok(read.collect())
+    }
+
     fn read_escrow(address: &Pubkey, account: Option<Account>) -> Result<Option<EscrowAccount>> {
         match account {
             // A wallet with the money that somebody sent in advance is not an escrow, and no error either.
@@ -236,6 +246,8 @@ impl EscrowClient {
         filters.extend(filter.seller.map(|seller| at(SELLER_OFFSET, seller)));
         filters.extend(filter.arbiter.map(|arbiter| at(ARBITER_OFFSET, arbiter)));
         filters.extend(filter.attester.map(|attester| at(ATTESTER_OFFSET, attester)));
+        filters
+            .extend(filter.salt.map(|salt| RpcFilterType::Memcmp(Memcmp::new_raw_bytes(SALT_OFFSET, salt.to_vec()))));
         let config = RpcProgramAccountsConfig {
             filters: Some(filters),
             account_config: RpcAccountInfoConfig {
@@ -535,6 +547,7 @@ impl Filter {
             && matches(self.seller, escrow.state.seller)
             && matches(self.arbiter, escrow.state.arbiter)
             && matches(self.attester, escrow.state.attester)
+            && self.salt.is_none_or(|salt| salt == escrow.state.salt)
     }
 }
 

@@ -9,17 +9,21 @@
 mod driver;
 mod poll;
 mod prepare;
+mod read;
 mod store;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use escrow_sender::{
     Ended, Fingerprint, Intention, Memory, NotSent, Observation, Pace, Position, Request, Stage, Store, Time,
 };
-use futures_util::future::BoxFuture;
+use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use rand::Rng;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -37,7 +41,7 @@ use self::{
 use crate::{
     Error, EscrowClient, Result, Signed, Submitted, Unsigned,
     error::Failure,
-    node::Nodes,
+    node::{Node, Nodes},
     transaction::{PrepareError, budget::Fees},
 };
 
@@ -99,6 +103,25 @@ impl Executed {
     }
 }
 
+/// What a client has done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Transactions that were signed, each attempt by itself.
+    pub signed: u64,
+    /// Times that a transaction was handed to a node: the same one again counts again.
+    pub sent: u64,
+    /// Verdicts.
+    pub succeeded: u64,
+    /// Verdicts.
+    pub failed: u64,
+    /// Verdicts.
+    pub expired: u64,
+    /// Verdicts that are none yet.
+    pub unknown: u64,
+    /// Requests that each node was sent, by its name.
+    pub requests: Vec<(String, usize)>,
+}
+
 /// What happens on the way, for whoever waits.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -128,6 +151,7 @@ pub fn once() -> Fingerprint {
 /// What sending needs, shared by the clones of a client.
 pub(crate) struct Sending {
     driver: Driver,
+    reader: read::Reader,
     cache: prepare::Cache,
     fees: Fees,
     kept: AnyStore,
@@ -147,12 +171,12 @@ impl Sending {
 
     fn with(nodes: &Arc<Nodes>, kept: AnyStore, pace: Pace, fees: Fees, told: Option<Told>) -> Self {
         let driver = Driver::new(nodes, kept.clone(), pace, told.clone());
-        Self { driver, cache: prepare::Cache::default(), fees, kept, told }
+        Self { driver, reader: read::Reader::default(), cache: prepare::Cache::default(), fees, kept, told }
     }
 }
 
-/// Milliseconds since the Unix epoch.
-fn now() -> Time {
+/// The time of this machine, in milliseconds since the Unix epoch, as a journal has it.
+pub fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
@@ -184,6 +208,13 @@ impl EscrowClient {
     pub fn telling(self, told: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         let Sending { driver, kept, fees, .. } = &*self.sending;
         self.sending(kept.clone(), driver.pace, *fees, Some(Arc::new(told)))
+    }
+
+    /// A client of the same nodes that shares nothing else with this one.
+    fn apart(&self) -> Self {
+        let nodes = Arc::clone(&self.nodes);
+        let sending = Arc::new(Sending::new(&nodes));
+        Self { nodes, sending }
     }
 
     fn sending(&self, kept: AnyStore, pace: Pace, fees: Fees, told: Option<Told>) -> Self {
@@ -268,6 +299,34 @@ impl EscrowClient {
     /// As [`execute`](Self::execute).
     pub async fn begin(&self, order: &Order, signers: &[&(dyn Signer + Sync)]) -> Result<Executed> {
         self.execute_until(order, signers, Stop::Sent).await
+    }
+
+    /// Executes many orders, so many at a time: the result of each, as they end. What can be asked for together is: reading before
+    /// signing, the disk, and what became of them.
+    pub fn execute_all<'a>(
+        &'a self,
+        orders: impl IntoIterator<Item = Order, IntoIter: Send + 'a>,
+        signers: &'a [&'a (dyn Signer + Sync)],
+        in_flight: usize,
+    ) -> impl Stream<Item = (Fingerprint, Result<Executed>)> + Send + 'a {
+        let each = move |order: Order| async move { (order.fingerprint, self.execute(&order, signers).await) };
+        stream::iter(orders).map(each).buffer_unordered(in_flight.max(1))
+    }
+
+    /// What this client has done since it was made, and its clones with it: for a back end's metrics.
+    pub fn counts(&self) -> Counts {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counters = &self.sending.driver.counters;
+        let requests = |node: &Node| (node.name.clone(), node.rpc.get_transport_stats().request_count);
+        Counts {
+            signed: of(&counters.signed),
+            sent: of(&counters.sent),
+            succeeded: of(&counters.succeeded),
+            failed: of(&counters.failed),
+            expired: of(&counters.expired),
+            unknown: of(&counters.unknown),
+            requests: self.nodes.all().iter().map(requests).collect(),
+        }
     }
 
     async fn execute_until(&self, order: &Order, signers: &[&(dyn Signer + Sync)], stop: Stop) -> Result<Executed> {

@@ -264,7 +264,7 @@ impl EscrowClient {
 
     /// Whether the escrow stands as it was when this was agreed to.
     pub(super) async fn check(&self, expected: &Expected) -> Result<()> {
-        let found = self.find_agreed(&expected.address).await?;
+        let found = self.sending.reader.find(self, &expected.address).await?;
         // Lamports are anybody's to send, and counted nowhere.
         let same = match (&found, &expected.escrow) {
             (None, None) => true,

@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod demo;
 mod help;
+mod journal;
 mod localnet;
 mod mistakes;
 mod pipes;
