@@ -776,7 +776,7 @@ Who can do what, and when: every instruction was tried on the committed bytecode
 the clock to the deadlines, signed by everybody, with every kind of agreement (SOL or a token; with and without an
 arbiter, an attester, a hash-lock and a cooling-off period; `fund_by` before and after `deliver_by`). The tables are what
 happened. `cargo run -p escrow-assurance -- exits` tries it again, and fails if anything differs from this file (which
-`UPDATE_GENERATED=1` makes it write) or from the state machine of the design, which it holds as a table of its own.
+`cargo xtask generate` writes) or from the state machine of the design, which it holds as a table of its own.
 
 A row is a moment: `deadline − 1` is the last second before the milestone's deadline. A cell names who succeeds: **B**
 buyer, **S** seller, **R** arbiter and **A** attester where they are named, **P** rent payer, **any** whoever signs, or

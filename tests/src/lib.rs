@@ -3,6 +3,8 @@
 pub mod compute_units;
 pub mod documents;
 pub mod fixtures;
+pub mod generated;
+pub mod typescript;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
 
