@@ -8,9 +8,11 @@ use solana_signer::Signer;
 use solana_system_interface::instruction as system;
 
 use crate::{
-    Cost, Done, Elf, Error, Event, Migrator, Result,
-    elf::MAX_LEN,
-    migrator::{Job, OTHER_UNITS, Snapshot, WRITE_UNITS},
+    buffer::Buffer,
+    cost::Cost,
+    elf::{Elf, MAX_LEN},
+    error::{Error, Result},
+    migrator::{Done, Event, Job, Migrator, OTHER_UNITS, Snapshot, WRITE_UNITS},
     program::Place,
 };
 
@@ -126,10 +128,8 @@ impl Migrator {
         let signatures = job.signers().len();
         let rent = self.rent(UpgradeableLoaderState::size_of_buffer(job.elf.bytes().len())).await?;
         let (deposit, create_fee) = match snapshot.buffer {
-            crate::buffer::Buffer::Vacant { lamports } => {
-                (rent.saturating_sub(lamports), Some(self.fee(signatures, OTHER_UNITS)))
-            }
-            crate::buffer::Buffer::Usable { .. } => (0, None),
+            Buffer::Vacant { lamports } => (rent.saturating_sub(lamports), Some(self.fee(signatures, OTHER_UNITS))),
+            Buffer::Usable { .. } => (0, None),
         };
         let writes = snapshot.buffer.missing(job.elf.bytes(), self.piece(job)?).len() as u64;
         let fees = self

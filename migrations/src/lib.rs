@@ -46,17 +46,20 @@ pub mod cost;
 pub mod deploy;
 pub mod elf;
 pub mod error;
+pub mod fill;
+pub mod hash;
 pub mod migrator;
 pub mod program;
 pub mod upgrade;
 
 pub use {
     authority::{NewAuthority, SetAuthority},
-    buffer::ClosedBuffer,
     cost::Cost,
     deploy::Deploy,
-    elf::{Elf, ElfHash},
+    elf::Elf,
     error::{Error, Result},
+    fill::ClosedBuffer,
+    hash::ElfHash,
     migrator::{Done, Event, Migrator},
     program::Program,
     upgrade::Upgrade,

@@ -20,10 +20,12 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 
 use crate::{
-    Cost, Elf, Error, Program, Result,
     buffer::{self, Buffer},
-    cost::LAMPORTS_PER_SIGNATURE,
-    program::Place,
+    cost::{Cost, LAMPORTS_PER_SIGNATURE},
+    elf::Elf,
+    error::{Error, Result},
+    hash::ElfHash,
+    program::{Place, Program},
 };
 
 /// How many pieces are written at the same time, unless told otherwise. Public nodes answer some ten requests per
@@ -206,6 +208,32 @@ impl Migrator {
         &self.client
     }
 
+    /// The program at `address`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::Client`].
+    pub async fn program(&self, address: &Pubkey) -> Result<Program> {
+        let [program, programdata] = self.accounts(&[*address, get_program_data_address(address)]).await?;
+        match Place::read(*address, program.as_ref(), programdata.as_ref())? {
+            Place::Deployed(program) => Ok(*program),
+            Place::Vacant { .. } => Err(Error::NotDeployed { program: *address, url: self.client().url() }),
+        }
+    }
+
+    /// The program at `address`, if it is the one with this sha256 ([`Program::is_hash`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherBytes`], and those of [`Migrator::program`].
+    pub async fn verify(&self, address: &Pubkey, named: &ElfHash) -> Result<Program> {
+        let program = self.program(address).await?;
+        match program.is_hash(named) {
+            true => Ok(program),
+            false => Err(Error::OtherBytes { program: *address, deployed: program.hash(), named: *named }),
+        }
+    }
+
     pub(crate) fn tell(&self, event: Event<'_>) {
         (self.observer)(event);
     }
@@ -323,7 +351,7 @@ impl Migrator {
         Ok(Snapshot {
             place: Place::read(job.program, program.as_ref(), programdata.as_ref())?,
             programdata_lamports: programdata.map_or(0, |account| account.lamports),
-            buffer: Buffer::read(job, buffer)?,
+            buffer: Buffer::read(job.buffer, job.authority.pubkey(), job.elf.bytes().len(), buffer)?,
             balance: payer.map_or(0, |account| account.lamports),
         })
     }

@@ -9,11 +9,11 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use crate::{
-    Done, Elf, Error, Migrator, Program, Result,
     buffer::Buffer,
-    elf::MAX_LEN,
-    migrator::{Job, OTHER_UNITS},
-    program::Place,
+    elf::{Elf, MAX_LEN},
+    error::{Error, Result},
+    migrator::{Done, Job, Migrator, OTHER_UNITS},
+    program::{Place, Program},
 };
 
 /// What to upgrade, and to what.
