@@ -8,7 +8,6 @@ use escrow_client::{
     event::EscrowEvent,
 };
 
-use super::stage::Slot;
 use crate::model::{Call, Done, Escrow, Model, Phase};
 
 /// An amount of the model, which fits.
@@ -176,9 +175,9 @@ impl Told {
 
 /// Plays the instructions of an escrow again, as its transactions have them, and nothing else: this must lead to the same
 /// state. So the history of an escrow says everything about it, also when no log and no account is left.
-pub fn replay(place: &Slot, escrow: Option<&Escrow>) -> Result<()> {
+pub fn replay(history: &[(Vec<u8>, Call, i128)], escrow: Option<&Escrow>) -> Result<()> {
     let mut again: Option<Escrow> = None;
-    for (data, call, time) in &place.history {
+    for (data, call, time) in history {
         let Some(action) = EscrowInstruction::decode(data) else {
             anyhow::bail!("an instruction does not decode: {data:?}")
         };

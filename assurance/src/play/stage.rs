@@ -530,7 +530,7 @@ impl Stage {
         for place in self.slots.iter().flatten() {
             let escrow = self.model.escrows.get(&place.escrow);
             place.told.check(escrow)?;
-            events::replay(place, escrow)?;
+            events::replay(&place.history, escrow)?;
         }
         Ok(())
     }
