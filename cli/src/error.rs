@@ -93,6 +93,9 @@ pub enum CliError {
         /// What went wrong.
         source: Box<CliError>,
     },
+    /// The journal cannot be opened: without it nothing is sent.
+    #[error("nothing was sent, because it could not be written down first: {0}")]
+    Journal(String),
     /// A result cannot be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -152,6 +155,7 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
+            Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,
         }
     }

@@ -9,7 +9,7 @@ pub const MAX_AGE: u64 = 150;
 
 /// Where the ledger stood when a transaction was signed. A node that shows less is behind, or on another ledger; a node
 /// whose history begins later may have forgotten the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// The cluster's genesis hash.
     pub genesis: Hash,
