@@ -6,9 +6,11 @@
 //! them. The journal of a client is in memory unless [`EscrowClient::keeping`] names another: only one on disk survives a
 //! crash.
 
+mod cache;
 mod driver;
 mod poll;
 mod prepare;
+mod sending;
 mod store;
 
 use std::{
@@ -16,9 +18,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use escrow_sender::{
-    Ended, Fingerprint, Intention, Memory, NotSent, Observation, Pace, Position, Request, Stage, Store, Time,
-};
+use escrow_sender::{Ended, Fingerprint, Intention, NotSent, Observation, Pace, Position, Request, Stage, Store, Time};
 use futures_util::future::BoxFuture;
 use rand::Rng;
 use solana_instruction::Instruction;
@@ -29,15 +29,16 @@ use solana_transaction_error::TransactionError;
 
 pub use escrow_sender::{Attempt, Status, Verdict};
 pub use prepare::Expected;
+pub(crate) use sending::Sending;
 
 use self::{
-    driver::{Driver, Outcome, Prepared, Signs, Stop, journal},
+    driver::{Outcome, Prepared, Signs, Stop, journal},
+    sending::Told,
     store::AnyStore,
 };
 use crate::{
     Error, EscrowClient, Result, Signed, Submitted, Unsigned,
     error::Failure,
-    node::Nodes,
     transaction::{PrepareError, budget::Fees},
 };
 
@@ -123,32 +124,6 @@ pub enum Progress {
 /// A name that nothing else has, for what nobody will ask for again.
 pub fn once() -> Fingerprint {
     Fingerprint(rand::rng().random())
-}
-
-/// What sending needs, shared by the clones of a client.
-pub(crate) struct Sending {
-    driver: Driver,
-    cache: prepare::Cache,
-    fees: Fees,
-    kept: AnyStore,
-    told: Option<Told>,
-}
-
-/// Who is told what happens.
-type Told = Arc<dyn Fn(&Progress) + Send + Sync>;
-
-impl Sending {
-    pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
-        // A machine's own validator makes its blocks at once.
-        let poll = if nodes.are_local() { 50 } else { Pace::default().poll };
-        let pace = Pace { poll, ..Pace::default() };
-        Self::with(nodes, AnyStore::new(Memory::default()), pace, Fees::default(), None)
-    }
-
-    fn with(nodes: &Arc<Nodes>, kept: AnyStore, pace: Pace, fees: Fees, told: Option<Told>) -> Self {
-        let driver = Driver::new(nodes, kept.clone(), pace, told.clone());
-        Self { driver, cache: prepare::Cache::default(), fees, kept, told }
-    }
 }
 
 /// Milliseconds since the Unix epoch.

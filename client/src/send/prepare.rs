@@ -1,14 +1,11 @@
 //! Everything before a signature: the lifetime, the fee, the simulation, and whether the state is the one that was meant.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
-use escrow_sender::{
-    Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, Origin, Slot, Time,
-};
+use escrow_sender::{Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, Slot};
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use solana_client::{
     client_error::ClientError, nonblocking::rpc_client::RpcClient, rpc_config::RpcSimulateTransactionConfig,
@@ -17,9 +14,9 @@ use solana_client::{
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
+    cache::Fresh,
     now,
     poll::{read_height, read_nonce},
 };
@@ -32,24 +29,6 @@ use crate::{
 
 /// How long what others pay is believed.
 const FEES_LAST: Duration = Duration::from_secs(10);
-
-/// What is remembered between transactions.
-#[derive(Default)]
-pub(super) struct Cache {
-    /// The last lifetime, and until when it is used for others.
-    lifetime: AsyncMutex<Option<Fresh>>,
-    genesis: AsyncMutex<Option<Hash>>,
-    fees: Mutex<HashMap<Vec<Pubkey>, (Instant, u64)>>,
-    turn: std::sync::atomic::AtomicU32,
-}
-
-#[derive(Clone)]
-struct Fresh {
-    at: Time,
-    limit: Limit,
-    origin: Origin,
-    heights: Vec<Observation>,
-}
 
 /// What a transaction acts on, as it was when it was agreed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
