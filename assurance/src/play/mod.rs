@@ -20,6 +20,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use escrow_client::escrow::interface::INSTRUCTIONS;
 use proptest::{
     collection::vec,
     prelude::{Strategy, any},
@@ -92,7 +93,8 @@ fn run(run: &Run) -> Result<Vec<Figure>> {
 fn figures(found: &Found) -> Result<Vec<Figure>> {
     let Counts { accepted, refused, others } = &found.counts;
     // A play that never does something shows nothing about it.
-    let missing: Vec<&str> = INSTRUCTIONS.into_iter().filter(|name| !accepted.contains_key(*name)).collect();
+    let missing: Vec<&str> =
+        INSTRUCTIONS.iter().map(|it| it.name).filter(|name| !accepted.contains_key(*name)).collect();
     ensure!(missing.is_empty(), "no play got as far as: {}", missing.join(", "));
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     Ok(vec![
@@ -109,11 +111,6 @@ fn figures(found: &Found) -> Result<Vec<Figure>> {
         Figure::new("parties who did not get what they were owed", 0u64),
     ])
 }
-
-const INSTRUCTIONS: [&str; 14] = [
-    "create", "fund", "cancel", "deliver", "claim", "release", "refund", "dispute", "rule", "propose", "accept",
-    "expire", "withdraw", "close",
-];
 
 /// A number of plays from their own seed. How many steps they had is returned.
 fn some_plays(seed: u64, chunk: u64, found: &Mutex<Found>) -> Result<u64> {

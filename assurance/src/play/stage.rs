@@ -356,7 +356,7 @@ impl Stage {
         let expected = model.apply(call);
         let answer = send(&mut self.world, &instruction);
         let answer = answer.map(|meta| meta.logs).map_err(|failed| (failed.err, failed.meta.logs));
-        let name = name(&call.action);
+        let name = call.action.name().to_owned();
         match (expected, answer) {
             (Ok(done), Ok(logs)) => {
                 check_step(&self.model, &model, call)?;
@@ -653,11 +653,6 @@ fn means(reason: Reason, error: &TransactionError) -> bool {
         Reason::NotTheirs => *error == InstructionError::Custom(4),
         Reason::Frozen => *error == InstructionError::Custom(17),
     }
-}
-
-fn name(action: &EscrowInstruction) -> String {
-    let shown = format!("{action:?}");
-    shown.split([' ', '{']).next().unwrap_or_default().to_lowercase()
 }
 
 /// What stands behind the other accounts where a token moves.
