@@ -17,7 +17,7 @@ use escrow_client::{
     escrow::state::{MilestoneTerms, Party},
     instruction,
 };
-use escrow_tests::{KINDS, Kind, START, World, keypair};
+use escrow_tests::{KINDS, Kind, SECRET, START, Who, World, keypair};
 use sha2::{Digest, Sha256};
 use solana_instruction::{Instruction, error::InstructionError};
 use solana_pubkey::Pubkey;
@@ -25,8 +25,9 @@ use solana_signer::Signer;
 use solana_transaction_error::TransactionError;
 
 use crate::{
-    Check, Figure, Run, generated,
-    people::{Who, believing, ok, on_every_core, send},
+    Check, Figure, Run,
+    bank::{believing, ok, on_every_core, send},
+    generated,
 };
 
 /// The check.
@@ -46,7 +47,6 @@ pub const FILE: &str = "docs/exits.md";
 const AMOUNT: u64 = 10_000_000_000;
 /// What is released and refunded before anything else, so that something is due in every status.
 const PART: u64 = 1_000_000_000;
-const SECRET: [u8; 32] = [7; 32];
 
 /// Seconds after the start, when the escrow is created and funded.
 const COOLING_OFF: i64 = 100;

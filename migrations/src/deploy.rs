@@ -12,7 +12,7 @@ use crate::{
     cost::Cost,
     elf::{Elf, MAX_LEN},
     error::{Error, Result},
-    migrator::{Done, Event, Job, Migrator, OTHER_UNITS, Snapshot, WRITE_UNITS},
+    migrator::{Deployment, Event, Job, Migrator, OTHER_UNITS, Snapshot, WRITE_UNITS},
     program::Place,
 };
 
@@ -63,14 +63,14 @@ impl Migrator {
     /// [`Error::AlreadyDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::ProgramDataFunded`],
     /// [`Error::BadBuffer`], [`Error::InsufficientFunds`]. Afterwards [`Error::HalfWay`], most often: the same request
     /// goes on from there.
-    pub async fn deploy(&self, request: &Deploy<'_>) -> Result<Done> {
+    pub async fn deploy(&self, request: &Deploy<'_>) -> Result<Deployment> {
         let max_len = request.check()?;
         let program = request.program.pubkey();
         let job = Job::new(request.elf, program, request.payer, request.authority)?;
         let snapshot = self.snapshot(&job).await?;
         let prefunded = match &snapshot.place {
             Place::Deployed(deployed) if job.is_done(deployed) => {
-                return Ok(Done::new(deployed, &snapshot.buffer, &job, None, 0));
+                return Ok(Deployment::new(deployed, &snapshot.buffer, &job, None, 0));
             }
             Place::Deployed(deployed) => {
                 return Err(Error::AlreadyDeployed {

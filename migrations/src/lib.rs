@@ -60,7 +60,7 @@ pub use {
     error::{Error, Result},
     fill::ClosedBuffer,
     hash::ElfHash,
-    migrator::{Done, Event, Migrator},
+    migrator::{Deployment, Event, Migrator},
     program::Program,
     upgrade::Upgrade,
 };

@@ -97,7 +97,7 @@ impl fmt::Debug for Migrator {
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct Deployment {
     /// The program, as it was read back.
     pub program: Pubkey,
     /// The account that holds its bytes.
@@ -132,7 +132,7 @@ pub(crate) struct Snapshot {
     pub balance: u64,
 }
 
-impl Done {
+impl Deployment {
     pub(crate) fn new(
         program: &Program,
         buffer: &Buffer,
@@ -358,7 +358,7 @@ impl Migrator {
         instructions: &[Instruction],
         signers: &[&Keypair],
         balance_before: u64,
-    ) -> Result<Done> {
+    ) -> Result<Deployment> {
         self.tell(Event::Finishing);
         let sent = self.send(instructions, OTHER_UNITS, signers).await;
         let sent = match sent {
@@ -370,7 +370,7 @@ impl Migrator {
             (Place::Deployed(program), sent) if job.is_done(&program) => {
                 let signature = sent.ok().map(|confirmed| confirmed.signature);
                 let spent = balance_before.saturating_sub(snapshot.balance);
-                Ok(Done::new(&program, &snapshot.buffer, job, signature, spent))
+                Ok(Deployment::new(&program, &snapshot.buffer, job, signature, spent))
             }
             (_, Err(error)) => Err(error),
             (_, Ok(confirmed)) => Err(Error::NotSeen { signature: confirmed.signature, url: self.client.url() }),

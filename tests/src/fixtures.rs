@@ -9,15 +9,12 @@ use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::{DAY, HOUR, KINDS, Kind, World};
+use crate::{DAY, HOUR, KINDS, Kind, SECRET, World};
 
 /// Where the fixtures of a layout version are.
 pub fn path(version: u8) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/layout-{version}.json"))
 }
-
-/// The secret of the fixtures with a hash-lock.
-pub const SECRET: [u8; 32] = [7; 32];
 
 /// One escrow in one status.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -68,7 +68,7 @@ enum TenTimes {
 
 /// As `escrow-assurance --json` prints it.
 #[derive(Deserialize)]
-struct Outcome {
+struct Checked {
     name: String,
     shows: String,
     promises: Vec<u8>,
@@ -176,10 +176,10 @@ fn checks(workspace: &Workspace, args: &Args) -> Result<Vec<Part>> {
     // Its progress is for whoever waits.
     let output = command.env("ESCROW_REQUIRE_SOLVER", "1").stderr(Stdio::inherit()).output();
     let output = output.context("cannot run cargo")?;
-    let outcomes: Vec<Outcome> = serde_json::from_slice(&output.stdout).context("the checks printed no result")?;
+    let outcomes: Vec<Checked> = serde_json::from_slice(&output.stdout).context("the checks printed no result")?;
     let mut parts = Vec::new();
     for outcome in outcomes {
-        let Outcome { name, shows, promises, figures, failure, seconds } = outcome;
+        let Checked { name, shows, promises, figures, failure, seconds } = outcome;
         if let Some(failure) = failure {
             bail!("{name} failed: {failure}");
         }

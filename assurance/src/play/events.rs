@@ -8,7 +8,7 @@ use escrow_client::{
     event::EscrowEvent,
 };
 
-use crate::model::{Call, Done, Escrow, Model, Phase};
+use crate::model::{Call, Escrow, Model, Movements, Phase};
 
 /// An amount of the model, which fits.
 fn units(amount: i128) -> u64 {
@@ -20,7 +20,7 @@ fn seconds(time: i128) -> i64 {
 }
 
 /// The event of an instruction that did `done` and led to `model`.
-pub fn expected(model: &Model, call: &Call, done: &Done) -> EscrowEvent {
+pub fn expected(model: &Model, call: &Call, done: &Movements) -> EscrowEvent {
     let address = call.escrow;
     let escrow = model.escrows.get(&address);
     let after = |milestone: u8| escrow.and_then(|escrow| escrow.milestones.get(usize::from(milestone)));
@@ -187,7 +187,7 @@ pub fn replay(history: &[(Vec<u8>, Call, i128)], escrow: Option<&Escrow>) -> Res
             }
             (EscrowInstruction::Fund, Some(escrow)) => escrow.funded_at = Some(*time),
             (EscrowInstruction::Cancel, Some(escrow)) if escrow.funded_at.is_some() => {
-                escrow.refund_all(&mut Done::default());
+                escrow.refund_all(&mut Movements::default());
             }
             (EscrowInstruction::Cancel | EscrowInstruction::Close, none) => *none = None,
             (EscrowInstruction::Withdraw { recipient }, Some(escrow)) => escrow.pay(*recipient),

@@ -32,7 +32,7 @@ pub use prepare::Expected;
 pub(crate) use sending::Sending;
 
 use self::{
-    driver::{Outcome, Prepared, Signs, Stop, journal},
+    driver::{Finished, Prepared, Signs, Stop, journal},
     sending::Told,
     store::AnyStore,
 };
@@ -359,7 +359,7 @@ impl EscrowClient {
     ) -> Result<(Intention, Ended)> {
         let driver = &self.sending.driver;
         let (fence, intention) = driver.claim(fingerprint).await?;
-        let Outcome { ended, declined, intention } = driver.run(fence, intention, request, signs, stop).await;
+        let Finished { ended, declined, intention } = driver.run(fence, intention, request, signs, stop).await;
         match (ended, declined) {
             (Ended::NotSent(NotSent::Declined(_)), Some(error)) => {
                 let last = intention.records().last().and_then(|record| {

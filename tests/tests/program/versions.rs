@@ -15,7 +15,8 @@ use escrow_client::{
     },
 };
 use escrow_tests::{
-    INITIAL_LAMPORTS, KINDS, Kind, TOKEN, World,
+    INITIAL_LAMPORTS, KINDS, Kind, SECRET, TOKEN, Who, World, case,
+    deal::*,
     fixtures::{self, Fixture},
     generated, keypair,
 };
@@ -25,7 +26,7 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::{accounts::refuse_altered, support::*};
+use crate::accounts::refuse_altered;
 
 /// A bank with the accounts of a fixture in it, at the time when it was taken.
 fn bank(fixture: &Fixture) -> World {
