@@ -100,7 +100,7 @@ impl Context {
                 self.client.clone().keeping(journal)
             }
         };
-        let (format, commitment) = (self.format, self.client.commitment().commitment);
+        let (format, commitment) = (self.format, self.client.lasting().commitment);
         let client = client.telling(move |progress| match progress {
             Progress::Sending(attempt) => {
                 let signature = attempt.signature();
@@ -137,7 +137,7 @@ impl Context {
             Asked::Typed { again, .. } => *again,
         };
         let order = Order { again, ..Order::new(self.fingerprint().await?, steps) };
-        let executed = self.sender()?.execute(&order, &[self.keypair()?]).await?;
+        let executed = self.sender()?.execute(&order, &[self.keypair()?]).await.map_err(repeated)?;
         self.has_executed(&executed);
         Ok(executed)
     }
@@ -176,5 +176,13 @@ impl Context {
     /// The escrow at `address`, how amounts of it are written, and the chain's present time.
     pub async fn situation(&self, address: &Pubkey) -> Result<Situation> {
         Ok(self.client.situation(address).await?)
+    }
+}
+
+/// Says how a repetition is meant as one.
+fn repeated(error: escrow_client::Error) -> CliError {
+    match error {
+        escrow_client::Error::Repetition { signature, .. } => CliError::Repeated(signature),
+        error => error.into(),
     }
 }

@@ -93,6 +93,12 @@ pub enum CliError {
         /// What went wrong.
         source: Box<CliError>,
     },
+    /// The same command succeeded a short while ago.
+    #[error(
+        "The same command succeeded a short while ago, with transaction {0}, so nothing was sent. If you mean it once more, add \
+         --again"
+    )]
+    Repeated(Signature),
     /// The journal cannot be opened: without it nothing is sent.
     #[error("nothing was sent, because it could not be written down first: {0}")]
     Journal(String),
@@ -155,6 +161,7 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
+            Self::Repeated(_) => Kind::Repeated,
             Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,
         }
@@ -201,7 +208,7 @@ impl Diagnostic for CliError {
     fn signature(&self) -> Option<String> {
         let signature = match self {
             Self::Frame(error) => return error.signature(),
-            Self::Executed { signature, .. } => signature,
+            Self::Executed { signature, .. } | Self::Repeated(signature) => signature,
             Self::Client(error) => return error.signature(),
             _ => return None,
         };

@@ -195,8 +195,8 @@ impl Nodes {
                             return Ok(value);
                         }
                         answers.push((node, context.slot, value));
-                        if needed == 1 {
-                            until.get_or_insert_with(|| tokio::time::Instant::now() + OTHERS);
+                        if needed == 1 && until.is_none() {
+                            until = tokio::time::Instant::now().checked_add(OTHERS);
                         }
                     }
                     Err(error) => last = Some((node, error)),

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{
-    Progress, now,
+    Progress, Told, now,
     poll::{Ask, Poller},
     store::AnyStore,
 };
@@ -77,19 +77,14 @@ pub(super) struct Driver {
     owner: String,
     sends: Arc<Semaphore>,
     recorder: Mutex<Option<mpsc::UnboundedSender<Recording>>>,
-    pub(super) told: Option<Arc<dyn Fn(&Progress) + Send + Sync>>,
+    pub(super) told: Option<Told>,
 }
 
 /// A signed transaction that waits for the disk.
 type Recording = (Fence, Kept, oneshot::Sender<std::result::Result<(), StoreError>>);
 
 impl Driver {
-    pub(super) fn new(
-        nodes: &Arc<Nodes>,
-        store: AnyStore,
-        pace: Pace,
-        told: Option<Arc<dyn Fn(&Progress) + Send + Sync>>,
-    ) -> Self {
+    pub(super) fn new(nodes: &Arc<Nodes>, store: AnyStore, pace: Pace, told: Option<Told>) -> Self {
         let poller = |(index, node): (usize, &crate::node::Node)| Poller::new(Node(index), Arc::clone(&node.rpc));
         let owner = format!("{}-{:016x}", std::process::id(), rand::rng().random::<u64>());
         Self {

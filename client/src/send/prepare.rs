@@ -253,8 +253,9 @@ impl EscrowClient {
         if same { Ok(()) } else { Err(Error::Changed { address: expected.address }) }
     }
 
-    /// Nothing is built on what one node alone has seen.
-    pub(crate) fn lasting(&self) -> CommitmentConfig {
+    /// The commitment that is waited for, and that transactions are built on: `processed` is what one node alone has seen, and
+    /// counts as `confirmed`.
+    pub fn lasting(&self) -> CommitmentConfig {
         if self.commitment().is_processed() { CommitmentConfig::confirmed() } else { self.commitment() }
     }
 }
