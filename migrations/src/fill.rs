@@ -47,7 +47,7 @@ impl Migrator {
     }
 
     /// Creates the buffer, with `deposit` lamports more than there are at its address, and runs `also` in the same
-    /// transaction: so that happens exactly once, too, however often this is repeated.
+    /// transaction: so that is not repeated either, however often this is.
     async fn create_buffer(&self, job: &Job<'_>, deposit: u64, also: Option<Instruction>) -> Result<()> {
         let (payer, authority, len) = (job.payer.pubkey(), job.authority.pubkey(), job.elf.bytes().len());
         // Not `create_account_with_seed`: that fails where somebody has sent lamports in advance.

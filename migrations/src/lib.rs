@@ -10,8 +10,8 @@
 //! - A buffer that exists cannot be created again: money for a second one is never spent.
 //! - Everything is checked before anything is sent: that the bytes are the ones that were named by their sha256, that
 //!   the program can be deployed or upgraded by this authority, and that there is enough money for all of it.
-//! - Each transaction is sent exactly once ([`escrow_client::send`]), and nothing counts as done before it was read
-//!   back from the chain.
+//! - No transaction is executed twice ([`escrow_client::send`]), and nothing counts as done before it was read back from
+//!   the chain.
 //!
 //! ```no_run
 //! use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Sending exactly once, whatever the network does: the rules are in [`escrow_sender`], and how they come together in
+//! Sending, so that nothing is executed twice whatever the network does: the rules are in [`escrow_sender`], and how they come together in
 //! `docs/sending.md`.
 //!
 //! What is to be executed is an [`Order`]: steps of one transaction each, under a name by which the same order is found again.
@@ -33,7 +33,6 @@ pub(crate) use sending::Sending;
 
 use self::{
     driver::{Finished, Prepared, Signs, Stop, journal},
-    sending::Told,
     store::AnyStore,
 };
 use crate::{
@@ -120,6 +119,9 @@ pub enum Progress {
     /// What became of it.
     Judged(Verdict),
 }
+
+/// Who is told what happens.
+type Told = Arc<dyn Fn(&Progress) + Send + Sync>;
 
 /// A name that nothing else has, for what nobody will ask for again.
 pub fn once() -> Fingerprint {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use escrow_sender::{Memory, Pace};
 
-use super::{Progress, cache::Cache, driver::Driver, store::AnyStore};
+use super::{Told, cache::Cache, driver::Driver, store::AnyStore};
 use crate::{node::Nodes, transaction::budget::Fees};
 
 /// What sending needs, shared by the clones of a client.
@@ -15,9 +15,6 @@ pub(crate) struct Sending {
     pub(super) kept: AnyStore,
     pub(super) told: Option<Told>,
 }
-
-/// Who is told what happens.
-pub(super) type Told = Arc<dyn Fn(&Progress) + Send + Sync>;
 
 impl Sending {
     pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
