@@ -1,4 +1,4 @@
-//! Sends a Solana transaction exactly once, whatever the network does.
+//! Has a Solana transaction executed once at most, and says what became of it, whatever the network does.
 //!
 //! Its rooms, in the order in which they use each other:
 //!

@@ -46,7 +46,7 @@ pub struct CreateArgs {
     #[arg(value_parser = parse::address, long)]
     arbiter: Option<Pubkey>,
 
-    /// Who delivers in the seller's place, as a carrier does
+    /// Who confirms the delivery instead of the seller, such as a carrier
     #[arg(value_parser = parse::address, long)]
     attester: Option<Pubkey>,
 
@@ -111,7 +111,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "arbiter")]
     arbiter_fee: Option<Percent>,
 
-    /// sha256 of a 32-byte secret: who knows it may claim the milestone for the seller
+    /// sha256 of a 32-byte secret: anyone who knows the secret can claim the milestone for the seller
     #[arg(long, value_name = "HEX", value_parser = parse::hash)]
     hashlock: Option<[u8; 32]>,
 

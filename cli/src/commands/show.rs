@@ -15,6 +15,10 @@ pub struct ShowArgs {
     /// Address of the escrow
     #[arg(value_parser = parse::address)]
     escrow: Pubkey,
+
+    /// Tell too when each milestone was delivered and disputed, and how it was decided
+    #[arg(long)]
+    history: bool,
 }
 
 /// An escrow as it stands.
@@ -29,5 +33,11 @@ impl Display for Shown {
 }
 
 pub async fn run(context: &Context, args: ShowArgs) -> Result<Shown> {
-    Ok(Shown(context.situation(&args.escrow).await?.view()?))
+    let situation = context.situation(&args.escrow).await?;
+    let shown = situation.view()?;
+    if !args.history {
+        return Ok(Shown(shown));
+    }
+    let history = context.client.history(&args.escrow).await?;
+    Ok(Shown(shown.with_history(&history, &situation.denomination, situation.now)))
 }

@@ -1,5 +1,6 @@
 //! What a node knows: reading escrows, listing them, and their history. Believed only as far as it can be checked.
 
+pub(crate) mod decode;
 mod history;
 pub mod read;
 mod situation;

@@ -12,7 +12,7 @@ use anchor_lang::{
 use escrow::state::{Escrow, MintInfo};
 use serde_json::json;
 use solana_account::Account;
-use solana_account_decoder_client_types::{UiAccount, UiAccountData, UiAccountEncoding};
+use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
 use solana_client::{
     client_error::ClientErrorKind,
     nonblocking::rpc_client::RpcClient,
@@ -25,6 +25,7 @@ use solana_commitment_config::CommitmentConfig;
 use solana_program::clock::Clock;
 use solana_pubkey::Pubkey;
 
+use super::decode::decode;
 use crate::{
     Error, EscrowAccount, Result, address::associated_token_address, node::Nodes, send::Sending, terms::Asset,
     words::Denomination,
@@ -528,15 +529,6 @@ fn token_account_size(mint: &Account) -> usize {
         size = size.saturating_add(content.map_or(0, |content: usize| content.saturating_add(HEADER)));
     }
     size
-}
-
-/// The account, if it is encoded as it was asked for: base 64. Other encodings are a node's way to make little into much,
-/// of memory (zstd) or of time (base 58).
-pub(crate) fn decode(account: &UiAccount) -> Option<Account> {
-    match account.data {
-        UiAccountData::Binary(_, UiAccountEncoding::Base64) => account.to_account(),
-        _ => None,
-    }
 }
 
 impl Filter {

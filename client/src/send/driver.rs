@@ -55,7 +55,7 @@ pub(super) struct Prepared {
 }
 
 /// How it ended, for a caller.
-pub(super) struct Outcome {
+pub(super) struct Finished {
     pub(super) ended: Ended,
     /// Why it was not signed, where it was not.
     pub(super) declined: Option<Error>,
@@ -160,7 +160,7 @@ impl Driver {
         request: Request,
         signs: &mut dyn Signs,
         stop: Stop,
-    ) -> Outcome {
+    ) -> Finished {
         let outcome = Run::new(self, fence, intention, request).bring(signs, stop).await;
         self.release(fence).await;
         outcome
@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn bring(mut self, signs: &mut dyn Signs, stop: Stop) -> Outcome {
+    async fn bring(mut self, signs: &mut dyn Signs, stop: Stop) -> Finished {
         loop {
             self.renew().await;
             match self.sender.next(now()) {
@@ -272,8 +272,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(self, ended: Ended) -> Outcome {
-        Outcome { ended, declined: self.declined, intention: self.sender.intention().clone() }
+    fn end(self, ended: Ended) -> Finished {
+        Finished { ended, declined: self.declined, intention: self.sender.intention().clone() }
     }
 
     /// A verdict for who does not wait for one.

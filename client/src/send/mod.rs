@@ -1,4 +1,4 @@
-//! Sending exactly once, whatever the network does: the rules are in [`escrow_sender`], and how they come together in
+//! Sending, so that nothing is executed twice whatever the network does: the rules are in [`escrow_sender`], and how they come together in
 //! `docs/sending.md`.
 //!
 //! What is to be executed is an [`Order`]: steps of one transaction each, under a name by which the same order is found again.
@@ -6,10 +6,12 @@
 //! them. The journal of a client is in memory unless [`EscrowClient::keeping`] names another: only one on disk survives a
 //! crash.
 
+mod cache;
 mod driver;
 mod poll;
 mod prepare;
 mod read;
+mod sending;
 mod store;
 
 use std::{
@@ -20,9 +22,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use escrow_sender::{
-    Ended, Fingerprint, Intention, Memory, NotSent, Observation, Pace, Position, Request, Stage, Store, Time,
-};
+use escrow_sender::{Ended, Fingerprint, Intention, NotSent, Observation, Pace, Position, Request, Stage, Store, Time};
 use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use rand::Rng;
 use solana_instruction::Instruction;
@@ -33,15 +33,16 @@ use solana_transaction_error::TransactionError;
 
 pub use escrow_sender::{Attempt, Status, Verdict};
 pub use prepare::Expected;
+pub(crate) use sending::Sending;
 
 use self::{
-    driver::{Driver, Outcome, Prepared, Signs, Stop, journal},
+    driver::{Finished, Prepared, Signs, Stop, journal},
     store::AnyStore,
 };
 use crate::{
     Error, EscrowClient, Result, Signed, Submitted, Unsigned,
     error::Failure,
-    node::{Node, Nodes},
+    node::Node,
     transaction::{PrepareError, budget::Fees},
 };
 
@@ -143,36 +144,12 @@ pub enum Progress {
     Judged(Verdict),
 }
 
-/// A name that nothing else has, for what nobody will ask for again.
-pub fn once() -> Fingerprint {
-    Fingerprint(rand::rng().random())
-}
-
-/// What sending needs, shared by the clones of a client.
-pub(crate) struct Sending {
-    driver: Driver,
-    reader: read::Reader,
-    cache: prepare::Cache,
-    fees: Fees,
-    kept: AnyStore,
-    told: Option<Told>,
-}
-
 /// Who is told what happens.
 type Told = Arc<dyn Fn(&Progress) + Send + Sync>;
 
-impl Sending {
-    pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
-        // A machine's own validator makes its blocks at once.
-        let poll = if nodes.are_local() { 50 } else { Pace::default().poll };
-        let pace = Pace { poll, ..Pace::default() };
-        Self::with(nodes, AnyStore::new(Memory::default()), pace, Fees::default(), None)
-    }
-
-    fn with(nodes: &Arc<Nodes>, kept: AnyStore, pace: Pace, fees: Fees, told: Option<Told>) -> Self {
-        let driver = Driver::new(nodes, kept.clone(), pace, told.clone());
-        Self { driver, reader: read::Reader::default(), cache: prepare::Cache::default(), fees, kept, told }
-    }
+/// A name that nothing else has, for what nobody will ask for again.
+pub fn once() -> Fingerprint {
+    Fingerprint(rand::rng().random())
 }
 
 /// The time of this machine, in milliseconds since the Unix epoch, as a journal has it.
@@ -443,7 +420,7 @@ impl EscrowClient {
     ) -> Result<(Intention, Ended)> {
         let driver = &self.sending.driver;
         let (fence, intention) = driver.claim(fingerprint).await?;
-        let Outcome { ended, declined, intention } = driver.run(fence, intention, request, signs, stop).await;
+        let Finished { ended, declined, intention } = driver.run(fence, intention, request, signs, stop).await;
         match (ended, declined) {
             (Ended::NotSent(NotSent::Declined(_)), Some(error)) => {
                 let last = intention.records().last().and_then(|record| {

@@ -6,7 +6,7 @@ use escrow::state::{Milestone as State, RISKS, is_named};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
-use super::{Amount, Progress, Role, Shares, Time, VERSION};
+use super::{Amount, Course, Progress, Role, Shares, Time, VERSION};
 use crate::{
     EscrowAccount, EscrowError,
     explain::{Possibility, possibilities},
@@ -85,6 +85,8 @@ pub struct Escrow {
     pub milestones: Vec<Milestone>,
     /// What may happen now or later, by whom and until when, if nothing else happens before.
     pub next: Vec<Next>,
+    /// What is missing in the milestones' courses, for people; none where they are whole, and where they were not asked for.
+    pub history_missing: Option<String>,
 }
 
 /// How an escrow stands as a whole.
@@ -142,6 +144,8 @@ pub struct Milestone {
     pub default_seller_bps: Option<u16>,
     /// The same in words, with the amounts.
     pub silence: Option<String>,
+    /// How it went; none where that was not asked for.
+    pub course: Option<Course>,
 }
 
 /// Something that may happen.
@@ -230,6 +234,7 @@ impl Escrow {
                 .map(|(index, milestone)| Milestone::new(escrow, index, milestone, teller))
                 .collect::<Result<_, _>>()?,
             next: possibilities(escrow, now).iter().map(|possible| Next::new(escrow, possible, teller)).collect(),
+            history_missing: None,
         })
     }
 }
@@ -247,6 +252,7 @@ impl Milestone {
             review_window_seconds: milestone.review_window,
             default_seller_bps: escrow.state.default_bps(status).ok(),
             silence: teller.silence(escrow, index),
+            course: None,
         })
     }
 }

@@ -6,6 +6,7 @@
 //! one; a field that goes or means something else makes another.
 
 mod common;
+mod course;
 mod done;
 mod escrow;
 mod history;
@@ -13,7 +14,7 @@ mod history;
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {common::*, done::*, escrow::*, history::*};
+pub use {common::*, course::*, done::*, escrow::*, history::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use escrow_tests::{DAY, START, TOKEN, World, keypair};
+pub use escrow_tests::{KINDS, Kind};
 use solana_instruction::{Instruction, error::InstructionError};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
@@ -18,15 +19,6 @@ use crate::{
 
 /// What the buyer agreed to hand over for.
 pub const SECRET: [u8; 32] = *b"the code that only the buyer has";
-
-/// Which asset.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Asset {
-    Sol,
-    Token,
-}
-
-pub const ASSETS: [Asset; 2] = [Asset::Sol, Asset::Token];
 
 /// The keypair of somebody who can sign.
 pub fn key_of(address: &Pubkey) -> &'static Keypair {
@@ -45,7 +37,7 @@ pub fn too_few() -> InstructionError {
 pub type Refused = (u8, InstructionError);
 
 /// A bank with one escrow.
-pub struct Stage {
+pub struct Arena {
     pub world: World,
     pub deal: Deal,
     /// What everybody should hold.
@@ -54,10 +46,10 @@ pub struct Stage {
 }
 
 /// Terms with every role and both fees, a milestone of 1,000,007 units, and windows that no test meets by accident.
-pub fn terms(world: &World, asset: Asset) -> Terms {
+pub fn terms(world: &World, asset: Kind) -> Terms {
     let (mint, token_program) = match asset {
-        Asset::Sol => Default::default(),
-        Asset::Token => (world.mint, TOKEN),
+        Kind::Sol => Default::default(),
+        Kind::Token => (world.mint, TOKEN),
     };
     Terms {
         buyer: world.buyer.pubkey(),
@@ -83,9 +75,9 @@ pub fn terms(world: &World, asset: Asset) -> Terms {
     }
 }
 
-impl Stage {
+impl Arena {
     /// Nothing is created yet.
-    pub fn empty(asset: Asset, change: impl FnOnce(&mut Terms)) -> Self {
+    pub fn empty(asset: Kind, change: impl FnOnce(&mut Terms)) -> Self {
         let world = World::new();
         let mut terms = terms(&world, asset);
         change(&mut terms);
@@ -95,18 +87,18 @@ impl Stage {
     /// Nothing is created yet, in a bank that was prepared.
     pub fn with(world: World, terms: Terms) -> Self {
         let deal = Deal::new(terms, world.rent_payer.pubkey());
-        let mut stage = Self { world, deal, lamports: BTreeMap::new(), tokens: BTreeMap::new() };
-        stage.look();
-        stage
+        let mut arena = Self { world, deal, lamports: BTreeMap::new(), tokens: BTreeMap::new() };
+        arena.look();
+        arena
     }
 
     /// Created and funded at [`START`].
     #[track_caller]
-    pub fn funded(asset: Asset, change: impl FnOnce(&mut Terms)) -> Self {
-        let mut stage = Self::empty(asset, change);
-        stage.create();
-        stage.must(stage.buyer(), Deed::Fund);
-        stage
+    pub fn funded(asset: Kind, change: impl FnOnce(&mut Terms)) -> Self {
+        let mut arena = Self::empty(asset, change);
+        arena.create();
+        arena.must(arena.buyer(), Deed::Fund);
+        arena
     }
 
     #[track_caller]
@@ -206,7 +198,7 @@ impl Stage {
         assert!(before == self.world.snapshot(), "a refused instruction changed something");
     }
 
-    /// [`Stage::refused`] for an error of the program's.
+    /// [`Arena::refused`] for an error of the program's.
     #[track_caller]
     pub fn no(&mut self, instruction: Instruction, code: u32) {
         self.refused(instruction, &[InstructionError::Custom(code)]);

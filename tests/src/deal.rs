@@ -1,7 +1,8 @@
 //! A deal under test: a bank, terms, an escrow, and an act for each instruction.
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::collections::BTreeMap;
 
+use crate::{DAY, Kind, Refusal, SECRET, TOKEN, TOKEN_2022, Who, World, keypair};
 use anchor_lang::bytemuck;
 use escrow_client::{
     EscrowAccount, EscrowError, Milestone, MilestoneStatus, Proposal, Recipient, Terms, address,
@@ -11,7 +12,6 @@ use escrow_client::{
     },
     instruction,
 };
-use escrow_tests::{DAY, Kind, Refusal, TOKEN, TOKEN_2022, World, keypair};
 use litesvm::types::TransactionMetadata;
 use sha2::{Digest, Sha256};
 use solana_account::Account;
@@ -37,24 +37,6 @@ pub const TOKEN_INVALID_MINT: InstructionError = InstructionError::Custom(2);
 pub const TOKEN_OWNER_MISMATCH: InstructionError = InstructionError::Custom(4);
 pub const TOKEN_FROZEN: InstructionError = InstructionError::Custom(17);
 
-/// What the hash-lock of these tests opens with.
-pub const SECRET: [u8; 32] = [7; 32];
-
-/// The people of a [`World`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Who {
-    Buyer,
-    Seller,
-    Arbiter,
-    Attester,
-    FeeRecipient,
-    RentPayer,
-    Stranger,
-}
-
-pub const EVERYBODY: [Who; 7] =
-    [Who::Buyer, Who::Seller, Who::Arbiter, Who::Attester, Who::FeeRecipient, Who::RentPayer, Who::Stranger];
-
 /// Every status that has a deadline.
 pub const UNSETTLED: [MilestoneStatus; 3] =
     [MilestoneStatus::Pending, MilestoneStatus::Delivered, MilestoneStatus::Disputed];
@@ -65,23 +47,6 @@ pub const BOTH_WAYS: [(Who, Who, Party); 2] =
 
 /// How far ahead a deadline may lie, in seconds.
 pub const TWO_YEARS: i64 = MAX_TIME_AHEAD as i64;
-
-/// Says which case of a table runs: the last one printed is the one that failed.
-pub fn case(name: impl Display) {
-    println!("case: {name}");
-}
-
-pub fn person(world: &World, who: Who) -> &Keypair {
-    match who {
-        Who::Buyer => &world.buyer,
-        Who::Seller => &world.seller,
-        Who::Arbiter => &world.arbiter,
-        Who::Attester => &world.attester,
-        Who::FeeRecipient => &world.fee_recipient,
-        Who::RentPayer => &world.rent_payer,
-        Who::Stranger => &world.stranger,
-    }
-}
 
 /// An instruction with its signers.
 pub struct Act {
@@ -231,16 +196,16 @@ impl Deal {
     // Looking ----------------------------------------------------------------------------------------------------------
 
     pub fn key(&self, who: Who) -> Pubkey {
-        person(&self.world, who).pubkey()
+        who.key(&self.world)
     }
 
     pub fn keypair(&self, who: Who) -> Keypair {
-        person(&self.world, who).insecure_clone()
+        who.keypair(&self.world).insecure_clone()
     }
 
     /// Who of the people has this address.
     pub fn who(&self, address: &Pubkey) -> Who {
-        EVERYBODY.into_iter().find(|who| self.key(*who) == *address).expect("one of the people")
+        Who::ALL.into_iter().find(|who| self.key(*who) == *address).expect("one of the people")
     }
 
     #[track_caller]
@@ -283,7 +248,7 @@ impl Deal {
     }
 
     pub fn balances(&self) -> Balances {
-        EVERYBODY.into_iter().map(|who| (who, self.world.holds(self.kind, &self.key(who)))).collect()
+        Who::ALL.into_iter().map(|who| (who, self.world.holds(self.kind, &self.key(who)))).collect()
     }
 
     /// Asserts that exactly these balances changed since `before`, by exactly this much.
@@ -415,7 +380,7 @@ impl Deal {
     }
 
     pub fn cancel(&self, who: Who) -> Act {
-        let canceller = person(&self.world, who);
+        let canceller = who.keypair(&self.world);
         Act::new(instruction::cancel(&self.account(), canceller.pubkey(), false), &[canceller])
     }
 
@@ -427,7 +392,7 @@ impl Deal {
     }
 
     pub fn deliver_by(&self, milestone: u8, who: Who) -> Act {
-        let deliverer = person(&self.world, who);
+        let deliverer = who.keypair(&self.world);
         Act::new(instruction::deliver(self.escrow, deliverer.pubkey(), milestone, [1; 32]), &[deliverer])
     }
 
@@ -472,12 +437,12 @@ impl Deal {
     }
 
     pub fn propose(&self, who: Who, proposal: Proposal) -> Act {
-        let proposer = person(&self.world, who);
+        let proposer = who.keypair(&self.world);
         Act::new(instruction::propose(self.escrow, proposer.pubkey(), proposal), &[proposer])
     }
 
     pub fn accept(&self, who: Who, proposal: Proposal) -> Act {
-        let acceptor = person(&self.world, who);
+        let acceptor = who.keypair(&self.world);
         Act::new(instruction::accept(self.escrow, acceptor.pubkey(), proposal), &[acceptor])
     }
 
@@ -675,6 +640,7 @@ pub fn floor_share(amount: u64, bps: u16) -> u64 {
 pub struct Numbers(pub u64);
 
 impl Numbers {
+    #[expect(clippy::should_implement_trait, reason = "these numbers never end")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

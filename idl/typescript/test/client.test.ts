@@ -32,7 +32,7 @@ import {
 
 // From build/test/, where the compiled test runs.
 const root = join(__dirname, '../..');
-const idl = JSON.parse(readFileSync(join(root, '../../idl/escrow.json'), 'utf8'));
+const idl = JSON.parse(readFileSync(join(root, '../escrow.json'), 'utf8'));
 const fixtures = JSON.parse(readFileSync(join(root, 'fixtures.json'), 'utf8'));
 
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'));

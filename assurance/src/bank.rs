@@ -1,4 +1,4 @@
-//! The people of a [`World`] by their names, and a bank that believes every signature.
+//! A bank that believes every signature.
 
 use escrow_client::escrow;
 use escrow_tests::World;
@@ -7,58 +7,6 @@ use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_transaction::{Transaction, versioned::VersionedTransaction};
-
-/// Who acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Who {
-    /// Pays.
-    Buyer,
-    /// Is paid.
-    Seller,
-    /// Rules.
-    Arbiter,
-    /// Delivers in the seller's place, where named.
-    Attester,
-    /// Is paid the fee.
-    FeeRecipient,
-    /// Created the escrow.
-    RentPayer,
-    /// Has nothing to do with the escrow.
-    Stranger,
-}
-
-impl Who {
-    /// Everybody.
-    pub const ALL: [Self; 7] =
-        [Self::Buyer, Self::Seller, Self::Arbiter, Self::Attester, Self::FeeRecipient, Self::RentPayer, Self::Stranger];
-
-    /// The address.
-    pub fn key(self, world: &World) -> Pubkey {
-        match self {
-            Self::Buyer => &world.buyer,
-            Self::Seller => &world.seller,
-            Self::Arbiter => &world.arbiter,
-            Self::Attester => &world.attester,
-            Self::FeeRecipient => &world.fee_recipient,
-            Self::RentPayer => &world.rent_payer,
-            Self::Stranger => &world.stranger,
-        }
-        .pubkey()
-    }
-
-    /// For people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Buyer => "buyer",
-            Self::Seller => "seller",
-            Self::Arbiter => "arbiter",
-            Self::Attester => "attester",
-            Self::FeeRecipient => "fee recipient",
-            Self::RentPayer => "rent payer",
-            Self::Stranger => "stranger",
-        }
-    }
-}
 
 /// The same world, whose bank believes every signature: whoever an instruction marks as a signer counts as one, also an
 /// address without a key. So nothing is refused only because a signature could not be made, and an address that signs

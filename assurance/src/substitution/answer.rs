@@ -13,14 +13,14 @@ use solana_transaction_error::TransactionError;
 use super::justifications::Effect;
 
 /// What became of a case.
-pub enum Outcome {
+pub enum Answer {
     /// Why it was refused, and nothing changed.
     Refused(String),
     /// What it did.
     Accepted(Effect),
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(reason) => write!(f, "refused: {reason}"),

@@ -19,8 +19,8 @@ use spl_token_2022_interface::instruction as token_instruction;
 
 use super::{events, layout};
 use crate::{
-    model::{Call, Done, Escrow, Model, Phase, Reason, TokenAccount},
-    people::{believing, send},
+    bank::{believing, send},
+    model::{Call, Escrow, Model, Movements, Phase, Reason, TokenAccount},
 };
 
 /// The number of the key of a person's second account.
@@ -67,7 +67,7 @@ pub fn second_account(person: usize, mint: usize) -> Pubkey {
 
 /// The associated token account of `owner` for one of [`mints`].
 pub fn associated(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
-    let derive = || address::associated_token_address(owner, mint, &Stage::program_of(mint));
+    let derive = || address::associated_token_address(owner, mint, &Arena::program_of(mint));
     known().associated.get(&(*owner, *mint)).copied().unwrap_or_else(derive)
 }
 
@@ -145,7 +145,7 @@ impl Counts {
 }
 
 /// The model and the bytecode.
-pub struct Stage {
+pub struct Arena {
     /// The bytecode's bank.
     pub world: World,
     /// What must be in it.
@@ -156,10 +156,10 @@ pub struct Stage {
     pub counts: Counts,
 }
 
-impl Stage {
+impl Arena {
     /// The beginning: people with money, tokens, and no escrow.
     pub fn new() -> Self {
-        static FIRST: OnceLock<Stage> = OnceLock::new();
+        static FIRST: OnceLock<Arena> = OnceLock::new();
         FIRST.get_or_init(Self::load).fork()
     }
 
@@ -343,7 +343,7 @@ impl Stage {
     }
 
     /// Sends an instruction in both, and compares the answer and everything else. None where it was refused.
-    pub fn call(&mut self, slot: usize, call: &Call) -> Result<Option<Done>> {
+    pub fn call(&mut self, slot: usize, call: &Call) -> Result<Option<Movements>> {
         let Some(place) = self.slots[slot].clone() else { return Ok(None) };
         let instruction = build(&place, call)?;
         ensure!(
@@ -356,7 +356,7 @@ impl Stage {
         let expected = model.apply(call);
         let answer = send(&mut self.world, &instruction);
         let answer = answer.map(|meta| meta.logs).map_err(|failed| (failed.err, failed.meta.logs));
-        let name = name(&call.action);
+        let name = call.action.name().to_owned();
         match (expected, answer) {
             (Ok(done), Ok(logs)) => {
                 check_step(&self.model, &model, call)?;
@@ -431,7 +431,7 @@ impl Stage {
     }
 
     /// What an accepted instruction did, in the client's words.
-    fn happened(&self, call: &Call, done: &Done) -> Preview {
+    fn happened(&self, call: &Call, done: &Movements) -> Preview {
         let units = |amount: i128| u64::try_from(amount).unwrap_or(u64::MAX);
         let [seller, fee, buyer, arbiter] = [done.seller, done.fee, done.buyer, done.arbiter].map(units);
         let after = self.deal(&call.escrow);
@@ -530,13 +530,13 @@ impl Stage {
         for place in self.slots.iter().flatten() {
             let escrow = self.model.escrows.get(&place.escrow);
             place.told.check(escrow)?;
-            events::replay(place, escrow)?;
+            events::replay(&place.history, escrow)?;
         }
         Ok(())
     }
 }
 
-impl Default for Stage {
+impl Default for Arena {
     fn default() -> Self {
         Self::new()
     }
@@ -612,7 +612,7 @@ fn is_token_account(found: &AccountSharedData, expected: &TokenAccount) -> bool 
     let data = found.data();
     let amount = data.get(64..72).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     let state = if expected.frozen { 2 } else { 1 };
-    *found.owner() == Stage::program_of(&expected.mint)
+    *found.owner() == Arena::program_of(&expected.mint)
         && data.get(..32) == Some(expected.mint.as_ref())
         && data.get(32..64) == Some(expected.owner.as_ref())
         && amount.map(i128::from) == Some(expected.amount)
@@ -653,11 +653,6 @@ fn means(reason: Reason, error: &TransactionError) -> bool {
         Reason::NotTheirs => *error == InstructionError::Custom(4),
         Reason::Frozen => *error == InstructionError::Custom(17),
     }
-}
-
-fn name(action: &EscrowInstruction) -> String {
-    let shown = format!("{action:?}");
-    shown.split([' ', '{']).next().unwrap_or_default().to_lowercase()
 }
 
 /// What stands behind the other accounts where a token moves.

@@ -19,7 +19,7 @@ import { renderVisitor } from '@codama/renderers-js';
 import { rootNodeVisitor, transformU8ArraysToBytesVisitor, visit } from '@codama/visitors';
 
 const folder = new URL('./', import.meta.url).pathname;
-const idl = JSON.parse(await readFile(new URL('../../idl/escrow.json', import.meta.url), 'utf8'));
+const idl = JSON.parse(await readFile(new URL('../escrow.json', import.meta.url), 'utf8'));
 
 /** A constant of bytes, as a seed. */
 function seed(name) {
