@@ -15,8 +15,6 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use thiserror::Error;
 
-use crate::commands::journal::Kept;
-
 /// The result of a command.
 pub type Result<T> = std::result::Result<T, CliError>;
 
@@ -114,8 +112,8 @@ pub enum CliError {
     StillOpen {
         /// How many.
         open: usize,
-        /// All of them.
-        kept: Box<Kept>,
+        /// All of them, in words.
+        kept: String,
     },
     /// The journal cannot be read.
     #[error(transparent)]

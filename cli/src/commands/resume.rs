@@ -37,6 +37,6 @@ pub async fn run(context: &Context, _: ResumeArgs) -> Result<Kept> {
     }
     match kept.open() {
         0 => Ok(kept),
-        open => Err(CliError::StillOpen { open, kept: Box::new(kept) }),
+        open => Err(CliError::StillOpen { open, kept: kept.to_string() }),
     }
 }
