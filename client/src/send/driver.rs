@@ -339,11 +339,11 @@ impl<'a> Run<'a> {
             Entry::Signed(signed) => {
                 let attempt = signed.attempt.clone();
                 self.driver.counters.signed.fetch_add(1, Ordering::Relaxed);
-                self.driver.tell(Progress::Sending(Box::new(attempt.clone())));
                 let written = self.driver.record(self.fence, signed).await;
                 let is_written = written.is_ok();
                 self.sender.observe(now(), Observation::Recorded(written));
                 if is_written {
+                    self.driver.tell(Progress::Sending(Box::new(attempt.clone())));
                     self.watch(&attempt);
                     for height in std::mem::take(&mut self.heights) {
                         self.sender.observe(now(), height);

@@ -136,7 +136,7 @@ pub enum Progress {
         /// For which time, counted from 0.
         attempt: u32,
     },
-    /// It is signed, and about to be sent.
+    /// It is signed and kept, and about to be sent.
     Sending(Box<Attempt>),
     /// A node knows it.
     Seen(Status),
