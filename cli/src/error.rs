@@ -93,6 +93,15 @@ pub enum CliError {
         /// What went wrong.
         source: Box<CliError>,
     },
+    /// The same command succeeded a short while ago.
+    #[error(
+        "The same command succeeded a short while ago, with transaction {0}, so nothing was sent. If you mean it once more, add \
+         --again"
+    )]
+    Repeated(Signature),
+    /// The journal cannot be opened: without it nothing is sent.
+    #[error("nothing was sent, because it could not be written down first: {0}")]
+    Journal(String),
     /// A result cannot be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -152,6 +161,8 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
+            Self::Repeated(_) => Kind::Repeated,
+            Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,
         }
     }
@@ -197,7 +208,7 @@ impl Diagnostic for CliError {
     fn signature(&self) -> Option<String> {
         let signature = match self {
             Self::Frame(error) => return error.signature(),
-            Self::Executed { signature, .. } => signature,
+            Self::Executed { signature, .. } | Self::Repeated(signature) => signature,
             Self::Client(error) => return error.signature(),
             _ => return None,
         };

@@ -32,6 +32,8 @@ pub enum Kind {
     Expired,
     /// A transaction was sent, and whether it was executed is not known.
     Unknown,
+    /// The same was executed a short while ago. Nothing was sent.
+    Repeated,
     /// A file, a port or standard output cannot be used.
     Io,
     /// A mistake in this program.
@@ -40,7 +42,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Usage,
         Self::Config,
         Self::Keypair,
@@ -52,6 +54,7 @@ impl Kind {
         Self::Failed,
         Self::Expired,
         Self::Unknown,
+        Self::Repeated,
         Self::Io,
         Self::Internal,
     ];
@@ -67,6 +70,7 @@ impl Kind {
             | Self::NotFound
             | Self::Mismatch
             | Self::Failed
+            | Self::Repeated
             | Self::Io => Some(Retry::No),
             Self::Network | Self::Expired => Some(Retry::Safe),
             Self::Unknown => Some(Retry::AfterCheck),
@@ -122,13 +126,17 @@ impl Diagnostic for escrow_client::Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::NotAnEscrow { .. } | Self::NotAMint { .. } => Kind::Mismatch,
+            Self::NotAnEscrow { .. } | Self::NotAMint { .. } | Self::Changed { .. } => Kind::Mismatch,
             Self::Rule(_) | Self::Refused(_) => Kind::Refused,
             Self::Failed { .. } => Kind::Failed,
             Self::Expired { .. } => Kind::Expired,
-            Self::Unknown { .. } => Kind::Unknown,
-            Self::Transaction(_) => Kind::Usage,
-            Self::Rpc { .. } | Self::Answer { .. } => Kind::Network,
+            // Nothing was sent here, and what another process has sent may be executed.
+            Self::Unknown { .. } | Self::Busy { .. } => Kind::Unknown,
+            Self::Repetition { .. } => Kind::Repeated,
+            Self::Journal(_) => Kind::Io,
+            Self::Transaction(_) | Self::Attempt(_) | Self::ToBeSigned { .. } | Self::Steps { .. } => Kind::Usage,
+            Self::Clusters { .. } => Kind::Usage,
+            Self::Rpc { .. } | Self::Answer { .. } | Self::Lifetime(_) | Self::Disagree { .. } => Kind::Network,
             // Whatever comes later gets its own row here first.
             _ => Kind::Internal,
         }
@@ -140,18 +148,20 @@ impl Diagnostic for escrow_client::Error {
 
     fn address(&self) -> Option<String> {
         match self {
-            Self::NotFound { address, .. } | Self::NotAnEscrow { address, .. } | Self::NotAMint { address, .. } => {
-                Some(address.to_string())
-            }
+            Self::NotFound { address, .. }
+            | Self::NotAnEscrow { address, .. }
+            | Self::NotAMint { address, .. }
+            | Self::Changed { address } => Some(address.to_string()),
             _ => None,
         }
     }
 
     fn signature(&self) -> Option<String> {
         match self {
-            Self::Failed { signature, .. } | Self::Expired { signature } | Self::Unknown { signature, .. } => {
-                Some(signature.to_string())
-            }
+            Self::Failed { signature, .. }
+            | Self::Expired { signature, .. }
+            | Self::Unknown { signature, .. }
+            | Self::Repetition { signature, .. } => Some(signature.to_string()),
             _ => None,
         }
     }

@@ -7,7 +7,8 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use escrow_client::{
-    EscrowAccount, MilestoneTerms, Recipe, Situation, Terms, TermsBuilder,
+    EscrowAccount, EscrowInstruction, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
+    sender::Intention,
     terms::{Fee, defaults},
     view,
     warning::warnings,
@@ -152,7 +153,11 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
         None => Denomination::SOL,
         Some(mint) => context.client.mint(mint).await?.denomination(),
     };
-    let terms = agree(args, creator, &denomination, now)?;
+    // Terms that were signed are these, whatever the same words come to at present.
+    let terms = match context.begun().await?.as_ref().and_then(created) {
+        Some(terms) => terms,
+        None => agree(args, creator, &denomination, now)?,
+    };
     let situation = Situation { escrow: EscrowAccount::agreed(&terms, creator)?, denomination, now };
     let done = perform(context, &situation, &Recipe::create(&terms, creator, fund)?).await?;
     if !fund {
@@ -167,6 +172,16 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
         warnings: warnings(&terms, now).iter().map(told).collect(),
         escrow,
     }))
+}
+
+/// The terms of the escrow that an earlier run of this command creates.
+fn created(begun: &Intention) -> Option<Terms> {
+    let signed = begun.records().iter().rev().filter_map(|record| Signed::of(&record.signed.attempt).ok());
+    let mut actions = signed.flat_map(|signed| signed.actions());
+    actions.find_map(|action| match action.instruction {
+        EscrowInstruction::Create { terms } => Some(*terms),
+        _ => None,
+    })
 }
 
 /// The terms that the arguments name, with `creator` as the buyer where none is named.

@@ -4,9 +4,10 @@ use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
 use escrow_client::{
-    EscrowAccount, Milestone, Recipe, Situation,
+    Action, EscrowAccount, Executed, Milestone, Recipe, Signed, Situation,
     escrow::state::is_named,
     recipe::{PreviewedAction, Step},
+    sender::Intention,
     view,
     words::{Denomination, Tense, refusal::roles, sentence::Known},
 };
@@ -99,6 +100,11 @@ pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) 
             });
         }
     }
+    if let Some(begun) = context.begun().await?
+        && let Some(executed) = context.take_up(&begun).await?
+    {
+        return taken_up(context, situation, &begun, &executed).await;
+    }
     // What the program would refuse, before anything is sent.
     let previewed =
         recipe.preview(escrow, *now).map_err(|refused| CliError::Refused(Box::new(situation.refused(&refused))))?;
@@ -109,21 +115,40 @@ pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) 
             Some(view::Made { token_accounts, rent: Denomination::SOL.amount(rent).into() })
         }
     };
-    let instructions = previewed.units(&signer.pubkey()).concat();
-    let confirmed = context.send(&instructions, signer).await?;
+    let executed = context.execute(previewed.steps(&signer.pubkey()).map_err(escrow_client::Error::from)?).await?;
     let told = |PreviewedAction { action, before, preview }: &PreviewedAction| {
         situation.teller().action(action, Known::previewed(action, before, preview)).told(Tense::Past)
     };
-    let escrow = match context.client.find(&escrow.address).await? {
+    done(context, situation, previewed.actions.iter().map(told).collect(), made, &executed).await
+}
+
+/// Tells what an earlier run of the command has done.
+async fn taken_up(context: &Context, situation: &Situation, begun: &Intention, executed: &Executed) -> Result<Done> {
+    let signed = begun.records().iter().filter_map(|record| Signed::of(&record.signed.attempt).ok());
+    let of_run = signed.filter(|signed| executed.transactions.iter().any(|done| done.signature == signed.signature()));
+    let actions: Vec<Action> = of_run.flat_map(|signed| signed.actions()).collect();
+    let told = |action: &Action| situation.teller().action(action, Known::default()).told(Tense::Past);
+    done(context, situation, actions.iter().map(told).collect(), None, executed).await
+}
+
+async fn done(
+    context: &Context,
+    situation: &Situation,
+    sentences: Vec<String>,
+    made: Option<view::Made>,
+    executed: &Executed,
+) -> Result<Done> {
+    let escrow = match context.client.find(&situation.escrow.address).await? {
         None => None,
         Some(after) => Some(situation.at(after, context.client.now().await?).view()?),
     };
+    let last = executed.last();
     Ok(Done(view::Done {
         version: view::VERSION,
-        done: previewed.actions.iter().map(told).collect::<Vec<_>>().join(" "),
+        done: sentences.join(" "),
         address: situation.escrow.address.to_string(),
-        signature: confirmed.signature.to_string(),
-        slot: confirmed.slot.to_string(),
+        signature: last.map(|last| last.signature.to_string()).unwrap_or_default(),
+        slot: last.map(|last| last.slot.to_string()).unwrap_or_default(),
         made,
         escrow,
     }))

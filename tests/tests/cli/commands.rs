@@ -393,7 +393,7 @@ async fn every_risk_has_a_name() {
 async fn percent_are_exact() {
     let stage = Stage::new().await;
     for (text, bps) in [("0", 0), ("0.01", 1), ("2.5%", 250), ("33.33", 3_333), ("100", 10_000), ("100%", 10_000)] {
-        let line = format!("create --seller {{seller}} --amount 1 --deliver-by 9d --unruled {text}");
+        let line = format!("--again create --seller {{seller}} --amount 1 --deliver-by 9d --unruled {text}");
         assert_eq!(stage.asks("buyer", &line)["escrow"]["unruled_bps"], bps, "{text}");
     }
 }
