@@ -3,5 +3,6 @@
 mod history;
 pub mod read;
 mod situation;
+mod squads;
 
-pub use situation::Situation;
+pub use {situation::Situation, squads::OpenProposal};

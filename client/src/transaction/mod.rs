@@ -8,6 +8,7 @@ pub mod budget;
 mod encoding;
 pub mod pack;
 pub mod returned;
+pub mod squads;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use escrow_sender::{Attempt, AttemptError};
