@@ -4,5 +4,6 @@ pub(crate) mod decode;
 mod history;
 pub mod read;
 mod situation;
+mod squads;
 
-pub use situation::Situation;
+pub use {situation::Situation, squads::OpenProposal};
