@@ -48,7 +48,7 @@ pub use {
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, code, event, explain, history, instruction, recipe,
+        address, amount, code, due, event, explain, history, instruction, recipe,
         recipe::Recipe,
         terms,
         terms::TermsBuilder,

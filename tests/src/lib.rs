@@ -3,6 +3,7 @@
 pub mod compute_units;
 pub mod documents;
 pub mod fixtures;
+pub mod lives;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
 

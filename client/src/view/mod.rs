@@ -7,13 +7,14 @@
 
 mod common;
 mod done;
+mod due;
 mod escrow;
 mod history;
 
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {common::*, done::*, escrow::*, history::*};
+pub use {common::*, done::*, due::*, escrow::*, history::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;
@@ -25,6 +26,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("escrow", schema::<Escrow>("An escrow as it stands")),
         ("history", schema::<History>("Everything that happened to an escrow")),
         ("created", schema::<Created>("A new escrow")),
+        ("attention", schema::<Attention>("An escrow in a list, and what it asks of somebody")),
         ("done", schema::<Done>("A change to an escrow that was executed")),
     ]
 }

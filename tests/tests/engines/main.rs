@@ -1,0 +1,3 @@
+//! The client's engines, without a node: whole lives of escrows from seeds, by the program's own rules.
+
+mod due;
