@@ -41,6 +41,7 @@ pub mod transaction;
 #[cfg(feature = "serde")]
 pub mod view;
 pub mod words;
+pub mod work;
 
 pub use {
     chain::{Situation, read},
