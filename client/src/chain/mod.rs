@@ -3,5 +3,6 @@
 mod history;
 pub mod read;
 mod situation;
+mod watching;
 
 pub use situation::Situation;

@@ -93,10 +93,7 @@ impl History {
 
     /// Replays `entries`, the oldest first, from `state` on: none where there was no account. Also the escrow after them, and
     /// whether each followed from those before.
-    pub fn since(
-        state: Option<EscrowAccount>,
-        entries: Vec<Entry>,
-    ) -> (Vec<Step>, Option<EscrowAccount>, bool) {
+    pub fn since(state: Option<EscrowAccount>, entries: Vec<Entry>) -> (Vec<Step>, Option<EscrowAccount>, bool) {
         let events = events_of(&entries);
         let mut replay = Replay { state, begins_with_creation: false, gap: None };
         let steps = entries

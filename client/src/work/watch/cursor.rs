@@ -80,7 +80,9 @@ pub enum PositionError {
     #[error("this is not a cursor: one begins with {PREFIX:?}")]
     NotOne,
     /// Another version of this software wrote it.
-    #[error("the cursor has version {0}, and this software knows version {VERSION}: use the one that wrote it, or begin anew")]
+    #[error(
+        "the cursor has version {0}, and this software knows version {VERSION}: use the one that wrote it, or begin anew"
+    )]
     Version(String),
     /// Something of it is missing or different.
     #[error("the cursor is damaged: take the one that was kept before it, or begin anew")]
@@ -144,11 +146,8 @@ impl FromStr for Position {
     type Err = PositionError;
 
     fn from_str(text: &str) -> Result<Self, PositionError> {
-        let (version, text) = text
-            .trim()
-            .strip_prefix(PREFIX)
-            .and_then(|text| text.split_once(':'))
-            .ok_or(PositionError::NotOne)?;
+        let (version, text) =
+            text.trim().strip_prefix(PREFIX).and_then(|text| text.split_once(':')).ok_or(PositionError::NotOne)?;
         if version != VERSION {
             return Err(PositionError::Version(version.to_owned()));
         }

@@ -117,14 +117,19 @@ enum Phase {
     },
     /// The order inside this slot is asked for.
     Ordering {
-        view: View,
-        listed: Vec<Listed>,
+        list: List,
         slot: u64,
     },
-    Reading {
-        view: View,
-        listed: Vec<Listed>,
-    },
+    Reading(List),
+}
+
+/// What was listed.
+#[derive(Debug, Clone)]
+struct List {
+    view: View,
+    listed: Vec<Listed>,
+    /// Where the node's memory ends, if that is before the list does.
+    forgotten: Option<Trouble>,
 }
 
 /// One escrow, watched.
@@ -201,7 +206,8 @@ impl Watch {
         }
         self.seen = self.seen.max(view.slot);
         let unchanged = same(self.cursor.state.as_ref(), view.account.as_ref()) && !self.cursor.opening;
-        let is_due = self.cursor.state.as_ref().is_some_and(|state| !near(state, self.cursor.time, view.time).is_empty());
+        let is_due =
+            self.cursor.state.as_ref().is_some_and(|state| !near(state, self.cursor.time, view.time).is_empty());
         if self.rules.is_quiet(unchanged && !is_due && self.trouble.is_none(), self.quiet, self.settings.quiet_rounds) {
             self.quiet = self.quiet.saturating_add(1);
             self.explained = Some((view.slot, view.time));
@@ -219,8 +225,8 @@ impl Watch {
                 Some(Question::Page { before: pages.before(), least_slot: pages.least_slot() })
             }
             Phase::Ordering { slot, .. } => Some(Question::Block(*slot)),
-            Phase::Reading { listed, .. } => {
-                Some(Question::Transactions(listed.iter().map(|listed| listed.signature).collect()))
+            Phase::Reading(list) => {
+                Some(Question::Transactions(list.listed.iter().map(|listed| listed.signature).collect()))
             }
         }
     }
@@ -233,51 +239,54 @@ impl Watch {
             (_, Answer::Failed(reason)) => self.fail(Trouble::Silent(reason)),
             (Phase::Listing { view, mut pages }, Answer::Page(page)) => match pages.heard(page) {
                 Ok(Progress::More) => self.phase = Phase::Listing { view, pages },
-                Ok(Progress::Complete) => self.order(view, pages.into_found()),
-                Err(Broken::NotTheNext | Broken::Disorder) => self.unexplained(Trouble::Gap, view, Vec::new(), Vec::new()),
+                Ok(Progress::Complete) => self.order(List { view, listed: pages.into_found(), forgotten: None }),
+                Err(Broken::NotTheNext | Broken::Disorder) => {
+                    self.unexplained(Trouble::Gap, view, Vec::new(), Vec::new())
+                }
                 // What begins with the creation needs nothing from before.
-                Err(Broken::Forgotten(first)) => match self.cursor.slot {
-                    0 => self.order(view, pages.into_found()),
-                    _ => self.unexplained(Trouble::Forgotten(first), view, Vec::new(), Vec::new()),
-                },
+                Err(Broken::Forgotten(first)) => {
+                    let forgotten = Some(Trouble::Forgotten(first));
+                    self.order(List { view, listed: pages.into_found(), forgotten });
+                }
             },
-            (Phase::Ordering { view, mut listed, slot }, Answer::Block(block)) => {
+            (Phase::Ordering { mut list, slot }, Answer::Block(block)) => {
                 let place = |one: &Listed| {
                     let place = block.as_ref()?.iter().position(|signature| *signature == one.signature)?;
                     u32::try_from(place).ok()
                 };
-                for one in listed.iter_mut().filter(|one| one.slot == slot) {
+                for one in list.listed.iter_mut().filter(|one| one.slot == slot) {
                     // Where nobody tells, it is as it was listed.
                     one.index = place(one).or(Some(u32::MAX));
                 }
-                self.order(view, listed);
+                self.order(list);
             }
-            (Phase::Reading { view, listed }, Answer::Transactions(read)) if read.len() == listed.len() => {
-                self.read(view, &listed, read);
+            (Phase::Reading(list), Answer::Transactions(read)) if read.len() == list.listed.len() => {
+                self.read(list, read);
             }
             _ => self.fail(Trouble::Nonsense),
         }
     }
 
     /// Puts what is in one slot into its order, or asks for that.
-    fn order(&mut self, view: View, mut listed: Vec<Listed>) {
-        let unordered = listed.chunk_by(|one, other| one.slot == other.slot).find(|group| {
-            group.len() > 1 && group.iter().any(|one| one.index.is_none())
-        });
+    fn order(&mut self, mut list: List) {
+        let listed = &mut list.listed;
+        let unordered = listed
+            .chunk_by(|one, other| one.slot == other.slot)
+            .find(|group| group.len() > 1 && group.iter().any(|one| one.index.is_none()));
         if let Some([Listed { slot, .. }, ..]) = unordered
             && self.rules.needs_order(true)
         {
-            self.phase = Phase::Ordering { view, slot: *slot, listed };
+            self.phase = Phase::Ordering { slot: *slot, list };
             return;
         }
         listed.sort_by_key(|one| (one.slot, one.index));
         if listed.is_empty() {
-            return self.read(view, &[], Vec::new());
+            return self.read(list, Vec::new());
         }
-        self.phase = Phase::Reading { view, listed };
+        self.phase = Phase::Reading(list);
     }
 
-    fn read(&mut self, view: View, listed: &[Listed], read: Vec<Option<Vec<Entry>>>) {
+    fn read(&mut self, List { view, listed, forgotten }: List, read: Vec<Option<Vec<Entry>>>) {
         let mut unreadable = Vec::new();
         let mut entries: Vec<Entry> = Vec::new();
         for (one, read) in listed.iter().zip(read) {
@@ -288,7 +297,12 @@ impl Watch {
                 _ => unreadable.push(one.signature),
             }
         }
+        let is_creation = |entry: &Entry| matches!(entry.action.instruction, EscrowInstruction::Create { .. });
+        let begins = self.cursor.state.is_none() && entries.first().is_some_and(is_creation);
         let (steps, state, follows) = History::since(self.cursor.state.clone(), entries);
+        if let Some(forgotten) = forgotten.filter(|_| !begins) {
+            return self.unexplained(forgotten, view, Vec::new(), unreadable);
+        }
         if !self.rules.is_complete(unreadable.is_empty()) {
             return self.unexplained(Trouble::Unreadable(unreadable.clone()), view, steps, unreadable);
         }
@@ -449,9 +463,8 @@ impl Unfolding<'_> {
     fn missed(&mut self, before: Option<&EscrowAccount>) {
         let Some(state) = &self.state else { return };
         let known = before.map(due::deadlines).unwrap_or_default();
-        let is_new = |deadline: &Deadline| {
-            !known.iter().any(|known| (known.kind, known.at) == (deadline.kind, deadline.at))
-        };
+        let is_new =
+            |deadline: &Deadline| !known.iter().any(|known| (known.kind, known.at) == (deadline.kind, deadline.at));
         // An offer is made by somebody who knows how near its end is; and the same one can be made again.
         let is_offer = |deadline: &Deadline| matches!(deadline.kind, DeadlineKind::Offer(_));
         for deadline in due::deadlines(state).into_iter().filter(|deadline| is_new(deadline) && !is_offer(deadline)) {
@@ -471,9 +484,8 @@ fn reminder(cursor: &Cursor, state: &EscrowAccount, time: i64, deadline: Deadlin
 
 /// The deadlines of `state` that come near after `since` and not after `until`, in order.
 fn near(state: &EscrowAccount, since: i64, until: i64) -> Vec<(i64, Deadline, Ahead)> {
-    let of_one = |deadline: Deadline| {
-        deadline.reminders().into_iter().map(move |(ahead, moment)| (moment, deadline, ahead))
-    };
+    let of_one =
+        |deadline: Deadline| deadline.reminders().into_iter().map(move |(ahead, moment)| (moment, deadline, ahead));
     let mut found: Vec<_> = due::deadlines(state).into_iter().flat_map(of_one).collect();
     found.retain(|(moment, ..)| *moment > since && *moment <= until);
     found.sort_by_key(|(moment, deadline, ahead)| (*moment, order(deadline.kind), *ahead));

@@ -88,15 +88,7 @@ impl Listener {
         };
         let watch = |cursor: Cursor| (cursor.escrow, Watch::new(cursor, settings, rules));
         let watches = escrows.into_iter().map(watch).collect();
-        Self {
-            discovery,
-            watches,
-            settings,
-            rules,
-            unread: BTreeSet::new(),
-            slot_unread: false,
-            silent: None,
-        }
+        Self { discovery, watches, settings, rules, unread: BTreeSet::new(), slot_unread: false, silent: None }
     }
 
     /// Where it has come to: to be kept after each event.

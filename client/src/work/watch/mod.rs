@@ -11,12 +11,14 @@
 //!
 //! - [`Watch`]: one escrow, as a state machine without I/O; [`Listener`]: several, and those that somebody will be named in;
 //! - [`Pages`]: an address's transactions, listed backwards without a gap;
-//! - [`Rules`]: what all of it rests on, one function each.
+//! - [`Rules`]: what all of it rests on, one function each;
+//! - [`Feed`]: the driver between a listener and a node.
 
 mod cursor;
 mod discovery;
 mod escrow;
 mod event;
+mod feed;
 mod listener;
 mod pages;
 mod rules;
@@ -25,6 +27,7 @@ pub use self::{
     cursor::{Cursor, Position, PositionError, Subject},
     escrow::{Answer, Question, Settings, Trouble, View, Watch},
     event::{Event, EventId, What},
+    feed::{Feed, Pace, wake},
     listener::{Ask, Freshness, Heard, Listener},
     pages::{Listed, Page, Pages},
     rules::{Rule, Rules},

@@ -54,22 +54,26 @@ pub struct Pages {
     floor: u64,
     top: u64,
     rules: Rules,
-    found: Vec<Listed>,
-    /// The last one of all pages, and the one before it.
-    last: Option<Listed>,
-    before: Option<Signature>,
+    /// All that was listed, the newest first.
+    known: Vec<Listed>,
+    /// Whether the next page begins inside the last slot: all of it did not fit into one.
+    inside: bool,
 }
 
 impl Pages {
     /// Lists everything behind the slot `floor` up to the slot `top`, both being known: `floor` is told, and `top` is what
     /// the account was read at.
     pub const fn new(floor: u64, top: u64, rules: Rules) -> Self {
-        Self { floor, top, rules, found: Vec::new(), last: None, before: None }
+        Self { floor, top, rules, known: Vec::new(), inside: false }
     }
 
-    /// Before which transaction the next page is asked for; none: from the newest on. It begins with one that is known.
-    pub const fn before(&self) -> Option<Signature> {
-        self.before
+    /// Before which transaction the next page is asked for; none: from the newest on. It lists the last slot again, because
+    /// nodes differ in the order inside of one.
+    pub fn before(&self) -> Option<Signature> {
+        let last = self.known.last()?;
+        let mut before = self.known.iter().rev().skip(1);
+        let found = if self.inside { before.next() } else { before.find(|known| known.slot > last.slot) };
+        found.map(|known| known.signature)
     }
 
     /// The slot that whoever answers has to know all up to.
@@ -84,32 +88,45 @@ impl Pages {
     /// Where it does not go on from the one before, or the node has forgotten what is behind it. Then the list is of no use.
     pub fn heard(&mut self, page: Page) -> Result<Progress, Broken> {
         let Page { listed, asked, first_available } = page;
+        let last = self.known.last().copied();
+        let goes_on = last.is_none_or(|last| listed.iter().any(|one| one.signature == last.signature));
+        if !self.rules.goes_on(goes_on) {
+            return Err(Broken::NotTheNext);
+        }
+        if !listed.is_sorted_by(|one, next| one.slot >= next.slot) {
+            return Err(Broken::Disorder);
+        }
         let is_short = listed.len() < asked;
-        let behind = self.rules.behind(self.last.map(|last| last.signature), &listed);
-        let next = behind.and_then(|place| listed.get(place..)).ok_or(Broken::NotTheNext)?;
-        for one in next {
-            if self.last.is_some_and(|last| last.slot < one.slot) {
-                return Err(Broken::Disorder);
-            }
+        let (mut found, mut later) = (false, false);
+        for one in listed {
             if one.slot <= self.floor {
                 return Ok(Progress::Complete);
             }
-            self.before = self.last.map(|last| last.signature);
-            self.last = Some(*one);
-            if !one.failed && self.rules.is_in_this_round(one.slot, self.top) {
-                self.found.push(*one);
+            // What has come since the first page is not of this list.
+            let is_later = last.is_some_and(|last| one.slot > last.slot);
+            later |= is_later;
+            if !is_later && !self.known.iter().any(|known| known.signature == one.signature) {
+                found = true;
+                self.known.push(one);
             }
         }
-        match self.rules.ends_here(next.is_empty(), is_short, first_available, self.floor) {
-            None => Ok(Progress::More),
-            Some(true) => Ok(Progress::Complete),
-            Some(false) => Err(Broken::Forgotten(first_available)),
+        if later && !found {
+            // The page is full of those, perhaps.
+            return Err(Broken::NotTheNext);
         }
+        match self.rules.ends_here(!found, is_short, first_available, self.floor) {
+            None => self.inside &= self.known.last().map(|last| last.slot) == last.map(|last| last.slot),
+            Some(_) if !found && !self.inside && self.known.len() > 1 => self.inside = true,
+            Some(true) => return Ok(Progress::Complete),
+            Some(false) => return Err(Broken::Forgotten(first_available)),
+        }
+        Ok(Progress::More)
     }
 
     /// The transactions that succeeded, the oldest first.
-    pub fn into_found(mut self) -> Vec<Listed> {
-        self.found.reverse();
-        self.found
+    pub fn into_found(self) -> Vec<Listed> {
+        let Self { top, rules, known, .. } = self;
+        let counts = |one: &Listed| !one.failed && rules.is_in_this_round(one.slot, top);
+        known.into_iter().rev().filter(counts).collect()
     }
 }

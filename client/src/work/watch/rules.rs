@@ -2,8 +2,6 @@
 //!
 //! All of them hold always. A simulation may take one away (feature `ablation`), to show that it would notice.
 
-use solana_signature::Signature;
-
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident,)*) => {
         /// The rules by name.
@@ -83,8 +81,8 @@ impl Rules {
         slot <= top || self.off(Rule::SameSlot)
     }
 
-    /// A page goes on from the one before it only if it begins with what that one ended with: a node that does not know where
-    /// to begin answers with nothing.
+    /// A page goes on from the one before it only if it has what that one ended with: a node that does not know where to begin
+    /// answers with nothing.
     pub fn goes_on(self, found: bool) -> bool {
         found || self.off(Rule::Overlap)
     }
@@ -130,16 +128,5 @@ impl Rules {
     /// A deadline is told of before what happened after it came near, by the escrow as it was then.
     pub fn reminds_between(self) -> bool {
         !self.off(Rule::InOrder)
-    }
-
-    /// The place behind the signature that a page has to begin with.
-    pub(super) fn behind(self, expected: Option<Signature>, page: &[super::Listed]) -> Option<usize> {
-        let Some(expected) = expected else { return Some(0) };
-        let place = page.iter().position(|listed| listed.signature == expected);
-        match place {
-            Some(place) => Some(place.saturating_add(1)),
-            None if self.goes_on(false) => Some(0),
-            None => None,
-        }
     }
 }
