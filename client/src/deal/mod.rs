@@ -7,6 +7,7 @@ pub mod amount;
 pub mod code;
 pub mod due;
 pub mod event;
+pub mod evidence;
 pub mod explain;
 pub mod history;
 pub mod instruction;

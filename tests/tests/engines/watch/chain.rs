@@ -10,7 +10,7 @@ use escrow_client::{
 };
 use escrow_tests::{
     START,
-    lives::{Act, Life, Random},
+    lives::{Act, Life, Random, people},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -109,18 +109,30 @@ impl Chain {
         acts.filter(|act| act.action.escrow == *escrow).last().and_then(|act| act.after.clone())
     }
 
-    /// Whether it can be noticed that a transaction is missing, without the program's log. Of a proposal and of
-    /// an extension the next takes the place, a withdrawal the next one makes up for, and one that does several things may
-    /// leave all as it was.
-    fn counts(&self, escrow: &Pubkey, signature: &Signature) -> bool {
-        let mut transactions = self.slots.iter().flat_map(|slot| &slot.transactions);
-        let done = transactions.find(|one| one.signature == *signature).expect("a transaction");
-        let mut acts = done.acts.iter().filter(|act| act.action.escrow == *escrow);
-        let passes = |act: &Act| {
-            use EscrowInstruction::{Accept, Propose, Withdraw};
-            matches!(act.action.instruction, Propose { .. } | Accept { .. } | Withdraw { .. })
-        };
-        acts.next().is_some_and(|act| !passes(act)) && acts.next().is_none()
+    /// Whether it can be noticed, by the account behind the slot with this number, that a transaction is missing. A later
+    /// one may have left all as if it had not been.
+    fn is_missed(&self, escrow: &Pubkey, signature: &Signature, slot: u64) -> bool {
+        let place = self.slots.iter().rposition(|one| one.number <= slot).unwrap_or(0);
+        let known = self.slots[..=place].iter().flat_map(|slot| &slot.transactions);
+        let mut state: Option<EscrowAccount> = None;
+        for act in known.filter(|one| one.signature != *signature).flat_map(|one| &one.acts) {
+            if act.action.escrow != *escrow {
+                continue;
+            }
+            let is_creation = matches!(act.action.instruction, EscrowInstruction::Create { .. });
+            let before = if is_creation { self.agreed(escrow) } else { state };
+            match before.map(|before| act.action.preview(&before, act.time)) {
+                Some(Ok(preview)) => state = preview.after,
+                _ => return true,
+            }
+        }
+        let stands = |account: Option<EscrowAccount>| account.map(|account| (account.state, account.milestones));
+        stands(state) != stands(self.account(escrow, place))
+    }
+
+    fn agreed(&self, escrow: &Pubkey) -> Option<EscrowAccount> {
+        let life = self.lives.iter().find(|life| life.address == *escrow)?;
+        EscrowAccount::agreed(&life.terms, people::RENT_PAYER).ok()
     }
 
     fn entries(&self, slot: &Slot, transaction: &Transaction, about: &Pubkey) -> Vec<Entry> {
@@ -225,10 +237,11 @@ impl Nodes {
                 counts.add("nodes behind");
                 Heard::Failed("behind".to_owned())
             }
-            Ask::About(address, Question::Page { before, .. }) => {
+            Ask::About(address, Question::Page { before, least_slot }) => {
                 let mut listed = node.listed(chain, knows, address);
                 if random.once_in(node.holes) && *address != escrow_client::escrow::ID {
-                    let last = listed.iter().position(|one| chain.counts(address, &one.signature));
+                    let slot = if *least_slot == 0 { newest } else { *least_slot };
+                    let last = listed.iter().position(|one| chain.is_missed(address, &one.signature, slot));
                     if let Some(last) = last {
                         counts.add("lists with a hole");
                         listed.remove(last);
