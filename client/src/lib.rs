@@ -42,6 +42,7 @@ pub mod transaction;
 #[cfg(feature = "serde")]
 pub mod view;
 pub mod words;
+pub mod work;
 
 pub use {
     chain::{Situation, read},
@@ -49,7 +50,7 @@ pub use {
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, code, event, explain, history, instruction, recipe,
+        address, amount, code, due, event, evidence, explain, history, instruction, recipe,
         recipe::Recipe,
         terms,
         terms::TermsBuilder,

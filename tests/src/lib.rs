@@ -3,6 +3,7 @@
 //! - [`world`]: a bank in LiteSVM with the committed bytecode, people with money, two assets and a clock;
 //! - [`people`]: who they are;
 //! - [`deal`]: an escrow in a bank of its own, an act for each instruction on it, and what must hold of it;
+//! - [`lives`]: random lives of an escrow, for what watches them;
 //! - [`fixtures`], [`compute_units`], [`documents`], [`typescript`]: committed files that follow from the code, which
 //!   [`generated`] lists.
 
@@ -11,6 +12,7 @@ pub mod deal;
 pub mod documents;
 pub mod fixtures;
 pub mod generated;
+pub mod lives;
 pub mod people;
 pub mod typescript;
 pub mod world;

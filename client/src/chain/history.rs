@@ -114,8 +114,8 @@ impl EscrowClient {
         }
     }
 
-    /// What one transaction did to the escrow; none where it cannot be read.
-    async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
+    /// What one transaction did to the escrow, or to any, if `address` is the program's; none where it cannot be read.
+    pub(super) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.at_least_confirmed()),
@@ -146,18 +146,18 @@ impl EscrowClient {
             Some(OptionSerializer::Some(logs)) => event::events(&logs),
             _ => Events { truncated: true, ..Events::default() },
         };
-        events.events.retain(|event| event.escrow() == address);
+        let concerns = |escrow: &Pubkey| escrow == address || *address == escrow::ID;
+        events.events.retain(|event| concerns(event.escrow()));
         let Some(instructions) = instructions(&transaction) else { return Ok(None) };
         let about = instructions.into_iter().filter_map(|Called { accounts, data }| {
             let action = Action::decode_parts(&accounts, &data)?;
-            let is_about = action.escrow == *address;
-            is_about.then(|| Entry { signature, slot, time, action, events: events.clone() })
+            concerns(&action.escrow).then(|| Entry { signature, slot, time, action, events: events.clone() })
         });
         Ok(Some(about.collect()))
     }
 
     /// Nodes keep no history of what is not confirmed.
-    fn at_least_confirmed(&self) -> CommitmentConfig {
+    pub(super) fn at_least_confirmed(&self) -> CommitmentConfig {
         if self.commitment().is_finalized() { self.commitment() } else { CommitmentConfig::confirmed() }
     }
 

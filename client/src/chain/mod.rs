@@ -5,5 +5,6 @@ mod history;
 pub mod read;
 mod situation;
 mod squads;
+mod watching;
 
 pub use {situation::Situation, squads::OpenProposal};

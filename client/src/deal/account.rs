@@ -138,6 +138,17 @@ impl EscrowAccount {
         Ok(decoded)
     }
 
+    /// The account's data: what [`decode`](Self::decode) reads.
+    pub fn data(&self) -> Vec<u8> {
+        let count = u32::try_from(self.milestones.len()).unwrap_or(u32::MAX);
+        let mut data = Escrow::DISCRIMINATOR.to_vec();
+        data.extend_from_slice(bytemuck::bytes_of(&self.state));
+        data.extend_from_slice(&count.to_le_bytes());
+        data.extend_from_slice(&[0; 4]);
+        data.extend_from_slice(bytemuck::cast_slice(&self.milestones));
+        data
+    }
+
     /// Everything that follows from something else.
     fn check(&self) -> Result<(), AccountError> {
         let Self { address, lamports: _, state, milestones } = self;

@@ -102,6 +102,16 @@ pub enum Status {
     Settled,
 }
 
+impl From<&EscrowAccount> for Status {
+    fn from(escrow: &EscrowAccount) -> Self {
+        match (escrow.is_funded(), escrow.is_settled()) {
+            (false, _) => Self::Created,
+            (true, false) => Self::Funded,
+            (true, true) => Self::Settled,
+        }
+    }
+}
+
 impl Display for Status {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -185,11 +195,7 @@ impl Escrow {
         Ok(Self {
             version: VERSION,
             address: address.to_string(),
-            status: match (funded, escrow.is_settled()) {
-                (false, _) => Status::Created,
-                (true, false) => Status::Funded,
-                (true, true) => Status::Settled,
-            },
+            status: escrow.into(),
             buyer: state.buyer.to_string(),
             seller: state.seller.to_string(),
             arbiter: named(&state.arbiter),

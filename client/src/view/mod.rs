@@ -5,16 +5,19 @@
 //! are unix seconds and RFC 3339. Addresses are whole. Every answer has a [`VERSION`]: a field may be added under the same
 //! one; a field that goes or means something else makes another.
 
+mod case;
 mod common;
 mod course;
 mod done;
+mod due;
 mod escrow;
+mod event;
 mod history;
 
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {common::*, course::*, done::*, escrow::*, history::*};
+pub use {case::*, common::*, course::*, done::*, due::*, escrow::*, event::*, history::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;
@@ -26,6 +29,9 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("escrow", schema::<Escrow>("An escrow as it stands")),
         ("history", schema::<History>("Everything that happened to an escrow")),
         ("created", schema::<Created>("A new escrow")),
+        ("attention", schema::<Attention>("An escrow in a list, and what it asks of somebody")),
+        ("case", schema::<Case>("A case that was checked")),
+        ("event", schema::<Event>("Something that happened to an escrow, or a deadline that comes near")),
         ("done", schema::<Done>("A change to an escrow that was executed")),
     ]
 }

@@ -6,11 +6,13 @@
 //! - [`name`]: one name for each role, status and deadline;
 //! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
+//! - [`due`]: what an escrow asks of somebody, and the deadlines that come near;
 //! - [`history`]: what a history does not tell;
 //! - [`warning`]: what could go against somebody;
 //! - [`parse`]: and what people write, read.
 
 pub mod amount;
+pub mod due;
 pub mod history;
 pub mod name;
 pub mod parse;

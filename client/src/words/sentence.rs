@@ -276,14 +276,21 @@ impl Teller<'_> {
             MilestoneStatus::Disputed => "nobody rules",
             MilestoneStatus::Settled => return None,
         };
-        let expire = Action::new(escrow, EscrowInstruction::Expire { milestone });
-        let decided = expire.preview(escrow, found.deadline).ok()?.effects.decided;
+        let decided = default_of(escrow, milestone)?;
         let (until, shares) = (Time::new(found.deadline, self.now), self.shares(&decided));
         Some(match found.deadline > self.now {
             true => format!("if {who} before {until}: {shares}"),
             false => format!("the deadline was {until}: {shares}, as soon as anyone applies the default"),
         })
     }
+}
+
+/// What the agreed default gives to whom, once the deadline of the milestone has passed; none where it is settled or nothing is
+/// paid in.
+pub(crate) fn default_of(escrow: &EscrowAccount, milestone: u8) -> Option<Moved> {
+    let deadline = escrow.milestone(milestone).ok()?.deadline;
+    let expire = Action::new(escrow, EscrowInstruction::Expire { milestone });
+    Some(expire.preview(escrow, deadline).ok()?.effects.decided)
 }
 
 /// The amounts that are not 0, and whose they are.
