@@ -164,15 +164,6 @@ impl Diagnostic for CliError {
         }
     }
 
-    /// 2 only where the command line alone shows the mistake.
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Frame(error) => error.exit_code(),
-            Self::Arguments(_) => 2,
-            _ => 1,
-        }
-    }
-
     fn program_error(&self) -> Option<(u32, &'static str)> {
         let error = match self {
             Self::Client(error) => return error.program_error(),

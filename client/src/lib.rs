@@ -43,12 +43,12 @@ pub mod view;
 pub mod words;
 
 pub use {
-    chain::{Situation, read},
+    chain::{Cluster, Cost, Situation, read},
     deal::{
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, code, event, explain, history, instruction, recipe,
+        address, amount, code, ending, event, explain, history, instruction, recipe,
         recipe::Recipe,
         terms,
         terms::TermsBuilder,

@@ -38,7 +38,7 @@ pub use {
     command_line::{exit, parse},
     diagnostic::{Diagnostic, Kind, Retry},
     error::{Error, Result},
-    options::{Options, Settings},
+    options::{Options, Settings, Signing},
     output::{Format, Report, note, print},
     signer::SignerSource,
 };

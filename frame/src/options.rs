@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 
 use crate::{config::SolanaConfig, error::Result, node::node_url, output::Format, signer::SignerSource};
@@ -39,6 +39,19 @@ pub struct Options {
         hide_env_values = true
     )]
     pub output: Format,
+}
+
+/// Options of every command that signs. A switch's variable counts as set for `1`, `true` and `yes`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command that signs")]
+pub struct Signing {
+    /// Sign without asking. A script that pays what somebody else wrote says what it expects, too: see each command
+    #[arg(short, long, global = true, env = "ESCROW_YES", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+
+    /// Show what would be signed, what it costs and how it can end, and sign nothing
+    #[arg(long, global = true, env = "ESCROW_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub dry_run: bool,
 }
 
 /// What the options come to.

@@ -1,7 +1,13 @@
 //! What a node knows: reading escrows, listing them, and their history. Believed only as far as it can be checked.
 
+mod cluster;
+mod cost;
 mod history;
 pub mod read;
 mod situation;
 
-pub use situation::Situation;
+pub use {
+    cluster::Cluster,
+    cost::{Cost, LAMPORTS_PER_SIGNATURE},
+    situation::Situation,
+};

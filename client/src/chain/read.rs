@@ -429,8 +429,17 @@ const MINT_DECIMALS_OFFSET: usize = 44;
 /// The size of a token account, and where extensions begin in it.
 const TOKEN_ACCOUNT_SIZE: usize = 165;
 
+/// How large an escrow's vault for a mint's tokens is: a token account whose owner could change.
+pub(super) fn vault_size(mint: &Account) -> usize {
+    /// The extension that says that the owner never changes, without content.
+    const IMMUTABLE_OWNER: usize = 4;
+    let size = token_account_size(mint).saturating_sub(if mint.owner == Token2022::id() { IMMUTABLE_OWNER } else { 0 });
+    // Without any extension there is no kind of account behind it either.
+    if size == TOKEN_ACCOUNT_SIZE.saturating_add(1) { TOKEN_ACCOUNT_SIZE } else { size }
+}
+
 /// How large an associated token account of a mint is. Its extensions follow from the mint's.
-fn token_account_size(mint: &Account) -> usize {
+pub(super) fn token_account_size(mint: &Account) -> usize {
     if mint.owner != Token2022::id() {
         return TOKEN_ACCOUNT_SIZE;
     }

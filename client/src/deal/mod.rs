@@ -5,6 +5,7 @@ pub mod action;
 pub mod address;
 pub mod amount;
 pub mod code;
+pub mod ending;
 pub mod event;
 pub mod explain;
 pub mod history;

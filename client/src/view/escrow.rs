@@ -2,15 +2,18 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use escrow::state::{Milestone as State, RISKS, is_named};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
-use super::{Amount, Progress, Role, Shares, Time, VERSION};
+use super::{Amount, Cluster, Progress, Role, Shares, Time, VERSION};
 use crate::{
     EscrowAccount, EscrowError,
+    ending::{self, Outcome, endings, silence},
     explain::{Possibility, possibilities},
-    words::{self, Denomination, Tense, name, sentence::Teller},
+    warning::warnings_of,
+    words::{self, Denomination, Tense, name, sentence::Teller, warning::told},
 };
 
 /// An escrow.
@@ -19,6 +22,8 @@ use crate::{
 pub struct Escrow {
     /// The version of this view.
     pub version: u32,
+    /// Where it was read; none where it was not read from a node.
+    pub cluster: Option<Cluster>,
     /// Its address, which follows from its terms.
     pub address: String,
     /// How it stands as a whole.
@@ -85,6 +90,26 @@ pub struct Escrow {
     pub milestones: Vec<Milestone>,
     /// What may happen now or later, by whom and until when, if nothing else happens before.
     pub next: Vec<Next>,
+    /// What happens if nobody does anything any more; none where nothing is open.
+    pub silence: Option<String>,
+    /// The ways in which what is open can end, and what everybody would get.
+    pub endings: Vec<Ending>,
+    /// What could go against somebody in its terms, in words, the worst first.
+    pub warnings: Vec<String>,
+    /// The account as it stands, in base64: with it anyone can check all of this, or go on without a node.
+    pub account: String,
+}
+
+/// A way in which a deal can end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Ending {
+    /// Which: `released`, `claimed`, `unanswered`, `unruled`, `ruled_for_buyer`, `ruled_for_seller`, `refunded` or `silence`.
+    pub ending: String,
+    /// The same in words.
+    pub text: String,
+    /// What everybody would get of what is open.
+    pub shares: Shares,
 }
 
 /// How an escrow stands as a whole.
@@ -180,6 +205,7 @@ impl Escrow {
         let funded = escrow.is_funded();
         Ok(Self {
             version: VERSION,
+            cluster: None,
             address: address.to_string(),
             status: match (funded, escrow.is_settled()) {
                 (false, _) => Status::Created,
@@ -230,7 +256,32 @@ impl Escrow {
                 .map(|(index, milestone)| Milestone::new(escrow, index, milestone, teller))
                 .collect::<Result<_, _>>()?,
             next: possibilities(escrow, now).iter().map(|possible| Next::new(escrow, possible, teller)).collect(),
+            silence: silence(escrow, now).map(|outcome| teller.if_nobody_acts(&outcome, funded)),
+            endings: endings(escrow, now).iter().map(|outcome| Ending::new(escrow, outcome, denomination)).collect(),
+            warnings: warnings_of(escrow, now).iter().map(told).collect(),
+            account: BASE64_STANDARD.encode(escrow.encode()),
         })
+    }
+}
+
+impl Ending {
+    fn new(escrow: &EscrowAccount, outcome: &Outcome, denomination: &Denomination) -> Self {
+        let Outcome { ending, moved, .. } = outcome;
+        let word = match ending {
+            ending::Ending::Silence => "silence",
+            ending::Ending::Released => "released",
+            ending::Ending::Unanswered => "unanswered",
+            ending::Ending::Unruled => "unruled",
+            ending::Ending::RuledForBuyer => "ruled_for_buyer",
+            ending::Ending::RuledForSeller => "ruled_for_seller",
+            ending::Ending::Refunded => "refunded",
+            ending::Ending::Claimed => "claimed",
+        };
+        Self {
+            ending: word.to_owned(),
+            text: words::ending::name(*ending, escrow).to_owned(),
+            shares: Shares::new(moved, denomination),
+        }
     }
 }
 

@@ -9,11 +9,12 @@ mod common;
 mod done;
 mod escrow;
 mod history;
+mod plan;
 
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {common::*, done::*, escrow::*, history::*};
+pub use {common::*, done::*, escrow::*, history::*, plan::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;
@@ -26,6 +27,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("history", schema::<History>("Everything that happened to an escrow")),
         ("created", schema::<Created>("A new escrow")),
         ("done", schema::<Done>("A change to an escrow that was executed")),
+        ("plan", schema::<Plan>("What is about to be signed")),
     ]
 }
 

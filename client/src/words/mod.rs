@@ -5,12 +5,14 @@
 //! - [`time`]: moments and durations;
 //! - [`name`]: one name for each role, status and deadline;
 //! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
+//! - [`ending`]: the ways in which a deal can end;
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
 //! - [`history`]: what a history does not tell;
 //! - [`warning`]: what could go against somebody;
 //! - [`parse`]: and what people write, read.
 
 pub mod amount;
+pub mod ending;
 pub mod history;
 pub mod name;
 pub mod parse;
