@@ -1,12 +1,14 @@
 //! The command line as a whole.
 
-use clap::{Parser, Subcommand};
-use escrow_frame::{Options, print};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use escrow_frame::{Options, Signing, print};
 
 #[cfg(feature = "localnet")]
 use crate::{commands::localnet, demo};
 use crate::{
-    context::Context,
+    context::{Asked, Context},
     error::Result,
     on_chain::{OnChain, execute},
 };
@@ -17,8 +19,37 @@ use crate::{
 pub struct Cli {
     #[command(flatten)]
     pub options: Options,
+    #[command(flatten)]
+    signing: Signing,
+    #[command(flatten)]
+    sending: Sending,
     #[command(subcommand)]
     command: Command,
+}
+
+/// How transactions are sent, by every command that sends one.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Sending {
+    /// Folder of the journal, where what is signed is kept before it is sent [default: ~/.local/state/escrow]
+    #[arg(long, global = true, value_name = "DIR", env = "ESCROW_JOURNAL", hide_env_values = true)]
+    journal: Option<PathBuf>,
+
+    /// Do it once more, though the same command succeeded a short while ago
+    #[arg(long, global = true)]
+    again: bool,
+}
+
+impl Sending {
+    /// What was asked for, with where it is kept.
+    fn asked(self, command: &OnChain) -> Asked {
+        let journal = self.journal.unwrap_or_else(|| {
+            let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+            let state = state.or_else(|| Some(std::env::home_dir()?.join(".local/state")));
+            state.unwrap_or_default().join("escrow")
+        });
+        Asked::Typed { command: format!("{command:?}"), journal, again: self.again }
+    }
 }
 
 /// What to do.
@@ -36,7 +67,7 @@ enum Command {
 
 /// Runs a command and prints its result.
 pub async fn run(cli: Cli) -> Result<()> {
-    let Cli { options, command } = cli;
+    let Cli { options, signing, sending, command } = cli;
     let format = options.output;
     match command {
         #[cfg(feature = "localnet")]
@@ -44,7 +75,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "localnet")]
         Command::Demo(args) => demo::run(format, args).await,
         Command::OnChain(command) => {
-            let context = Context::new(options.resolve()?);
+            let context = Context::new(options.resolve()?, signing, sending.asked(&command));
             Ok(print(format, &*execute(&context, command).await?)?)
         }
     }

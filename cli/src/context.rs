@@ -1,10 +1,14 @@
 //! What every command needs: the node, the keypair and the format.
 
-use std::{fmt::Display, sync::OnceLock};
+use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 
-use escrow_client::{Confirmed, EscrowClient, Situation, Unsigned};
-use escrow_frame::{Format, Settings, SignerSource, note};
-use solana_instruction::Instruction;
+use escrow_client::{
+    EscrowClient, Executed, Order, OrderStep, Situation,
+    send::Progress,
+    sender::{Fingerprint, Intention, Journal, Stage},
+    view,
+};
+use escrow_frame::{Format, Settings, SignerSource, Signing, note};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -21,11 +25,33 @@ pub struct Context {
     keypair: OnceLock<Keypair>,
     /// The command's first transaction, once it is executed.
     executed: OnceLock<Signature>,
+    asked: Asked,
+    /// The client that sends, once something is sent: it keeps a journal.
+    sender: OnceLock<EscrowClient>,
+    signing: Signing,
+    /// Those who type are at a terminal, and say yes.
+    says_yes: bool,
+}
+
+/// What was asked for, by which the same command is found again in the journal.
+pub enum Asked {
+    /// The command as it was typed, and where its journal is.
+    Typed {
+        /// The command and its arguments.
+        command: String,
+        /// The journal's folder.
+        journal: PathBuf,
+        /// A repetition is meant as one.
+        again: bool,
+    },
+    /// By a program that means each command once.
+    #[cfg(feature = "localnet")]
+    Once,
 }
 
 impl Context {
     /// From what the options come to.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, signing: Signing, asked: Asked) -> Self {
         let Settings { url, commitment, signer, format } = settings;
         Self {
             client: EscrowClient::new(url, commitment),
@@ -33,6 +59,10 @@ impl Context {
             signer,
             keypair: OnceLock::new(),
             executed: OnceLock::new(),
+            asked,
+            sender: OnceLock::new(),
+            signing,
+            says_yes: false,
         }
     }
 
@@ -40,7 +70,36 @@ impl Context {
     #[cfg(feature = "localnet")]
     pub fn in_memory(client: EscrowClient, keypair: Keypair) -> Self {
         let signer = SignerSource::Memory(keypair);
-        Self { client, format: Format::Silent, signer, keypair: OnceLock::new(), executed: OnceLock::new() }
+        let (keypair, executed, sender) = Default::default();
+        let signing = Signing::default();
+        let (format, asked, says_yes) = (Format::Silent, Asked::Once, true);
+        Self { client, format, signer, keypair, executed, asked, sender, signing, says_yes }
+    }
+
+    /// Whether whoever typed the command agrees to it without being asked.
+    pub const fn agrees(&self) -> bool {
+        self.signing.yes
+    }
+
+    /// Whether whoever is asked says yes without reading: in the demo alone.
+    pub const fn says_yes(&self) -> bool {
+        self.says_yes
+    }
+
+    /// Whether nothing is to be signed.
+    pub const fn is_dry_run(&self) -> bool {
+        self.signing.dry_run
+    }
+
+    /// Whether results are for people, who can be asked.
+    pub fn is_for_people(&self) -> bool {
+        self.format == Format::Display
+    }
+
+    /// The cluster that is asked.
+    pub async fn cluster(&self) -> Result<view::Cluster> {
+        let commitment = self.client.commitment().commitment;
+        Ok(view::Cluster::new(self.client.cluster().await?, self.client.url(), commitment))
     }
 
     /// Tells something that is not the result.
@@ -62,17 +121,82 @@ impl Context {
         Ok(self.keypair()?.pubkey())
     }
 
-    /// Sends a transaction signed and paid by `keypair`.
-    pub async fn send(&self, instructions: &[Instruction], keypair: &Keypair) -> Result<Confirmed> {
-        let unsigned = self.client.prepare(instructions, &keypair.pubkey()).await?;
-        let signed = unsigned.sign(&[keypair]).and_then(Unsigned::complete).map_err(escrow_client::Error::from)?;
-        let submitted = self.client.submit(signed).await?;
-        let (signature, commitment) = (submitted.signature(), self.client.commitment().commitment);
-        self.note(format_args!("Sending transaction {signature}, waiting until it is {commitment}"));
-        let confirmed = self.client.confirm(&submitted).await?;
+    /// The client that sends. What it signs is in the journal, on disk, before it leaves this machine.
+    pub fn sender(&self) -> Result<&EscrowClient> {
+        if let Some(sender) = self.sender.get() {
+            return Ok(sender);
+        }
+        let client = match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => self.client.clone(),
+            Asked::Typed { journal, .. } => {
+                let journal = Journal::open(journal).map_err(|error| CliError::Journal(error.to_string()))?;
+                self.client.clone().keeping(journal)
+            }
+        };
+        let (format, commitment) = (self.format, self.client.lasting().commitment);
+        let client = client.telling(move |progress| match progress {
+            Progress::Sending(attempt) => {
+                let signature = attempt.signature();
+                note(format, format_args!("Sending transaction {signature}, waiting until it is {commitment}"));
+            }
+            Progress::Busy => note(format, "Another process works on the same: waiting for it"),
+            _ => {}
+        });
+        Ok(self.sender.get_or_init(|| client))
+    }
+
+    /// The name under which the journal has what was asked for.
+    pub async fn fingerprint(&self) -> Result<Fingerprint> {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => Ok(escrow_client::send::once()),
+            Asked::Typed { command, .. } => {
+                Ok(self.client.fingerprint(&self.address()?, &[command.as_bytes()]).await?)
+            }
+        }
+    }
+
+    /// What the journal holds of what was asked for, if its end is not known yet.
+    pub async fn begun(&self) -> Result<Option<Intention>> {
+        let sender = self.sender()?;
+        Ok(sender.kept(self.fingerprint().await?).await?.filter(Intention::is_unresolved))
+    }
+
+    /// Executes these steps, signed and paid by the keypair.
+    pub async fn execute(&self, steps: Vec<OrderStep>) -> Result<Executed> {
+        let again = match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => false,
+            Asked::Typed { again, .. } => *again,
+        };
+        let order = Order { again, ..Order::new(self.fingerprint().await?, steps) };
+        let executed = self.sender()?.execute(&order, &[self.keypair()?]).await.map_err(repeated)?;
+        self.has_executed(&executed);
+        Ok(executed)
+    }
+
+    /// Brings to its end what an earlier run of this command has signed; none where that can never be executed any more.
+    pub async fn take_up(&self, begun: &Intention) -> Result<Option<Executed>> {
+        if let Stage::Open(record) = begun.stage() {
+            let signature = record.signed.attempt.signature();
+            self.note(format_args!("An earlier run of this command has signed transaction {signature}: taking it up"));
+        }
+        match self.sender()?.resume(begun).await {
+            Ok(executed) => {
+                self.has_executed(&executed);
+                Ok(Some(executed))
+            }
+            Err(escrow_client::Error::Expired { .. } | escrow_client::Error::ToBeSigned { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn has_executed(&self, executed: &Executed) {
         // Of several, the first stays: it is the one that must not be repeated.
-        let _ = self.executed.set(confirmed.signature);
-        Ok(confirmed)
+        if let Some(first) = executed.transactions.first() {
+            let _ = self.executed.set(first.signature);
+        }
     }
 
     /// An error that the command ends with, and that a transaction of it was executed before, if one was.
@@ -83,8 +207,21 @@ impl Context {
         }
     }
 
+    /// How programs are told of it, and on which cluster it is.
+    pub async fn view(&self, situation: &Situation) -> Result<view::Escrow> {
+        Ok(view::Escrow { cluster: Some(self.cluster().await?), ..situation.view()? })
+    }
+
     /// The escrow at `address`, how amounts of it are written, and the chain's present time.
     pub async fn situation(&self, address: &Pubkey) -> Result<Situation> {
         Ok(self.client.situation(address).await?)
+    }
+}
+
+/// Says how a repetition is meant as one.
+fn repeated(error: escrow_client::Error) -> CliError {
+    match error {
+        escrow_client::Error::Repetition { signature, .. } => CliError::Repeated(signature),
+        error => error.into(),
     }
 }

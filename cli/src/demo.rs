@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, Parser};
 use escrow_client::{EscrowClient, view, words::Denomination};
-use escrow_frame::{Format, Report, print};
+use escrow_frame::{Format, Report, print, terminal::Fit};
 use escrow_localnet::{Config, Localnet, MintConfig, TestMint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -231,7 +231,11 @@ impl<'a> Stage<'a> {
             let count = self.signatures.entry(who).or_default();
             *count = count.saturating_add(1);
         }
-        self.steps.push(Step { who: who.to_owned(), what: format!("escrow {command}"), saw: report.to_string() });
+        self.steps.push(Step {
+            who: who.to_owned(),
+            what: format!("escrow {command}"),
+            saw: Fit::PLAIN.text(&report.to_string()),
+        });
         Ok(json)
     }
 

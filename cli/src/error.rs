@@ -58,12 +58,33 @@ pub enum CliError {
         /// How many there are.
         count: usize,
     },
+    /// Something is not as whoever signs expects it. Nothing was signed.
+    #[error("nothing was signed: the {what} of escrow {escrow} is {is}, and not {expected} as you expect")]
+    Unexpected {
+        /// What differs.
+        what: String,
+        /// What was expected.
+        expected: String,
+        /// What it is.
+        is: String,
+        /// Of which escrow.
+        escrow: Pubkey,
+    },
+    /// Nobody agreed to what is about to be signed, and nobody can be asked.
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// Whoever was asked said no.
+    #[error("nothing was signed: you did not say yes")]
+    Declined,
     /// The arguments cannot be right, whatever is on the chain.
     #[error("{0}")]
     Arguments(String),
     /// The arguments do not fit what is on the chain.
     #[error("{0}")]
     Usage(String),
+    /// What is on the chain does not allow it, at least not at present.
+    #[error("{0}")]
+    NotNow(String),
     /// The embedded validator failed.
     #[cfg(feature = "localnet")]
     #[error(transparent)]
@@ -93,6 +114,15 @@ pub enum CliError {
         /// What went wrong.
         source: Box<CliError>,
     },
+    /// The same command succeeded a short while ago.
+    #[error(
+        "The same command succeeded a short while ago, with transaction {0}, so nothing was sent. If you mean it once more, add \
+         --again"
+    )]
+    Repeated(Signature),
+    /// The journal cannot be opened: without it nothing is sent.
+    #[error("nothing was sent, because it could not be written down first: {0}")]
+    Journal(String),
     /// A result cannot be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -138,12 +168,16 @@ impl Diagnostic for CliError {
         match self {
             Self::Frame(error) => error.kind(),
             Self::Client(error) => error.kind(),
-            Self::Refused(_) | Self::Terms(_) | Self::Rule(_) => Kind::Refused,
+            Self::Refused(_) | Self::Terms(_) | Self::Rule(_) | Self::Unexpected { .. } | Self::NotNow(_) => {
+                Kind::Refused
+            }
+            Self::Declined => Kind::Declined,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)
             | Self::NoMilestone { .. }
             | Self::Arguments(_)
+            | Self::Unconfirmed(_)
             | Self::Usage(_) => Kind::Usage,
             #[cfg(feature = "localnet")]
             Self::Localnet(error) => localnet_kind(error),
@@ -152,6 +186,8 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
+            Self::Repeated(_) => Kind::Repeated,
+            Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,
         }
     }
@@ -177,7 +213,7 @@ impl Diagnostic for CliError {
 
     fn address(&self) -> Option<String> {
         let address = match self {
-            Self::WrongKeypair { address, .. } => address,
+            Self::WrongKeypair { address, .. } | Self::Unexpected { escrow: address, .. } => address,
             Self::Client(error) => return error.address(),
             Self::Executed { source, .. } => return source.address(),
             _ => return None,
@@ -188,7 +224,7 @@ impl Diagnostic for CliError {
     fn signature(&self) -> Option<String> {
         let signature = match self {
             Self::Frame(error) => return error.signature(),
-            Self::Executed { signature, .. } => signature,
+            Self::Executed { signature, .. } | Self::Repeated(signature) => signature,
             Self::Client(error) => return error.signature(),
             _ => return None,
         };

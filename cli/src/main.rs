@@ -1,12 +1,13 @@
 //! `escrow`: creates, funds, settles and explains escrows on Solana.
 //!
-//! Its files, in the order in which they use each other: [`error`]; [`parse`], arguments as people write them; [`view`], how
-//! things look; [`context`], what every command needs; [`commands`], one file each; [`on_chain`], the list of them; [`demo`],
+//! Its files, in the order in which they use each other: [`error`]; [`parse`], arguments as people write them; [`layout`],
+//! how things look; [`context`], what every command needs; [`consent`], what comes before a signature; [`commands`], one file each; [`on_chain`], the list of them; [`demo`],
 //! which plays them; [`cli`], the whole command line. What it shares with the project's other command lines, above all the one
 //! place that prints, is the crate `escrow-frame`.
 
 mod cli;
 mod commands;
+mod consent;
 mod context;
 #[cfg(feature = "localnet")]
 mod demo;

@@ -36,6 +36,7 @@
 pub mod chain;
 pub mod deal;
 pub mod error;
+mod node;
 pub mod send;
 pub mod transaction;
 #[cfg(feature = "serde")]
@@ -60,7 +61,8 @@ pub use {
         error::EscrowError,
         state::{Milestone, MilestoneStatus, MilestoneTerms, Party, Proposal, Recipient, Terms},
     },
+    escrow_sender as sender,
     read::{EscrowClient, Filter, Mint},
-    send::Confirmed,
+    send::{Confirmed, Executed, Order, OrderStep},
     transaction::{Signed, Submitted, Unsigned},
 };

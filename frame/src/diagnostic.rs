@@ -36,6 +36,8 @@ pub enum Kind {
     Declined,
     /// What is waited for has not come yet.
     NotYet,
+    /// The same was executed a short while ago. Nothing was sent.
+    Repeated,
     /// A file, a port or standard output cannot be used.
     Io,
     /// A mistake in this program.
@@ -44,7 +46,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Usage,
         Self::Config,
         Self::Keypair,
@@ -58,6 +60,7 @@ impl Kind {
         Self::Unknown,
         Self::Declined,
         Self::NotYet,
+        Self::Repeated,
         Self::Io,
         Self::Internal,
     ];
@@ -76,6 +79,7 @@ impl Kind {
             | Self::Mismatch
             | Self::Network
             | Self::Expired
+            | Self::Repeated
             | Self::Io
             | Self::Internal => 1,
         }
@@ -93,6 +97,7 @@ impl Kind {
             | Self::Mismatch
             | Self::Failed
             | Self::Declined
+            | Self::Repeated
             | Self::Io => Some(Retry::No),
             Self::Network | Self::Expired | Self::NotYet => Some(Retry::Safe),
             Self::Unknown => Some(Retry::AfterCheck),
@@ -148,13 +153,17 @@ impl Diagnostic for escrow_client::Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::NotAnEscrow { .. } | Self::NotAMint { .. } => Kind::Mismatch,
+            Self::NotAnEscrow { .. } | Self::NotAMint { .. } | Self::Changed { .. } => Kind::Mismatch,
             Self::Rule(_) | Self::Refused(_) => Kind::Refused,
             Self::Failed { .. } => Kind::Failed,
             Self::Expired { .. } => Kind::Expired,
-            Self::Unknown { .. } => Kind::Unknown,
-            Self::Transaction(_) => Kind::Usage,
-            Self::Rpc { .. } | Self::Answer { .. } => Kind::Network,
+            // Nothing was sent here, and what another process has sent may be executed.
+            Self::Unknown { .. } | Self::Busy { .. } => Kind::Unknown,
+            Self::Repetition { .. } => Kind::Repeated,
+            Self::Journal(_) => Kind::Io,
+            Self::Transaction(_) | Self::Attempt(_) | Self::ToBeSigned { .. } | Self::Steps { .. } => Kind::Usage,
+            Self::Clusters { .. } => Kind::Usage,
+            Self::Rpc { .. } | Self::Answer { .. } | Self::Lifetime(_) | Self::Disagree { .. } => Kind::Network,
             // Whatever comes later gets its own row here first.
             _ => Kind::Internal,
         }
@@ -166,18 +175,20 @@ impl Diagnostic for escrow_client::Error {
 
     fn address(&self) -> Option<String> {
         match self {
-            Self::NotFound { address, .. } | Self::NotAnEscrow { address, .. } | Self::NotAMint { address, .. } => {
-                Some(address.to_string())
-            }
+            Self::NotFound { address, .. }
+            | Self::NotAnEscrow { address, .. }
+            | Self::NotAMint { address, .. }
+            | Self::Changed { address } => Some(address.to_string()),
             _ => None,
         }
     }
 
     fn signature(&self) -> Option<String> {
         match self {
-            Self::Failed { signature, .. } | Self::Expired { signature } | Self::Unknown { signature, .. } => {
-                Some(signature.to_string())
-            }
+            Self::Failed { signature, .. }
+            | Self::Expired { signature, .. }
+            | Self::Unknown { signature, .. }
+            | Self::Repetition { signature, .. } => Some(signature.to_string()),
             _ => None,
         }
     }
@@ -230,7 +241,8 @@ mod tests {
             .lines()
             .filter_map(|line| {
                 let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-                let (kind, retry) = (cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?, cells.get(3)?.trim_matches('`'));
+                let (kind, retry) =
+                    (cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?, cells.get(3)?.trim_matches('`'));
                 Some((kind.to_owned(), retry.to_owned(), (*cells.get(4)?).to_owned()))
             })
             .collect();

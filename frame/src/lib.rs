@@ -3,6 +3,7 @@
 //! Its files, in the order in which they use each other:
 //!
 //! - [`diagnostic`]: an error as people and programs read it: a sentence, a kind, whether to try again;
+//! - [`terminal`]: text fitted to where it goes, and asking whoever sits there;
 //! - [`output`]: the one place that prints;
 //! - [`config`]: Solana's own configuration file; [`node`]: which node is asked; [`signer`]: where a keypair comes from;
 //! - [`error`]: what can go wrong in all of these;
@@ -33,6 +34,7 @@ pub mod node;
 pub mod options;
 pub mod output;
 pub mod signer;
+pub mod terminal;
 
 pub use {
     command_line::{exit, parse},

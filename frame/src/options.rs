@@ -42,7 +42,7 @@ pub struct Options {
 }
 
 /// Options of every command that signs. A switch's variable counts as set for `1`, `true` and `yes`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of every command that signs")]
 pub struct Signing {
     /// Sign without asking. A script that pays what somebody else wrote says what it expects, too: see each command

@@ -122,7 +122,7 @@ impl Migrator {
         // Long enough for the length of the instruction to take as many bytes as it will.
         const SAMPLE: usize = 512;
         let write = loader::write(&job.buffer, &job.authority.pubkey(), 0, vec![0; SAMPLE]);
-        let lifetime = Lifetime::Blockhash { hash: [0; 32], last_valid_block_height: 0, slot: 0 };
+        let lifetime = Lifetime::default();
         let sample = self.priced(&[write], WRITE_UNITS);
         let len =
             pack::size(&sample, &job.payer.pubkey(), &lifetime).map_err(|error| Error::Build(error.to_string()))?;

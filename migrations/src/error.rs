@@ -245,7 +245,7 @@ impl Error {
             Self::Congested { signature, .. } | Self::NotSeen { signature, .. } => Some(*signature),
             Self::Client(error) => match &**error {
                 escrow_client::Error::Failed { signature, .. }
-                | escrow_client::Error::Expired { signature }
+                | escrow_client::Error::Expired { signature, .. }
                 | escrow_client::Error::Unknown { signature, .. } => Some(*signature),
                 _ => None,
             },

@@ -33,10 +33,8 @@ const PARALLEL: usize = 8;
 /// How often a step is sent anew after its transaction expired.
 const ATTEMPTS: u32 = 5;
 
-/// How often the same transaction is submitted again while the node does not answer, and how long before the first
-/// time. Twice as long before each following one: half a minute in all.
-const RESUBMISSIONS: u32 = 5;
-const RESUBMIT_AFTER: Duration = Duration::from_secs(1);
+/// How often a transaction's outcome is waited for, each time as long as the client waits.
+const CONFIRMATIONS: u32 = 3;
 
 /// How long one waits for a node to show the slot that it has spoken of, and for the next slot.
 const NEW_SLOT: Duration = Duration::from_secs(30);
@@ -241,9 +239,10 @@ impl Migrator {
         let mut signature = Signature::default();
         for _ in 0..ATTEMPTS {
             let unsigned = self.client.prepare(&instructions, &payer).await?;
+            self.client.simulate(&unsigned).await?;
             let signed = unsigned.sign(signers).and_then(Unsigned::complete).map_err(escrow_client::Error::from)?;
             signature = signed.signature();
-            match self.submit(signed).await {
+            match self.confirm(signed).await {
                 Err(escrow_client::Error::Expired { .. }) => {}
                 Ok(confirmed) => {
                     self.seen.fetch_max(confirmed.slot, Ordering::Relaxed);
@@ -255,19 +254,14 @@ impl Migrator {
         Err(Error::Congested { attempts: ATTEMPTS, signature })
     }
 
-    /// Submits, and submits the same again while nobody can tell what became of it.
-    async fn submit(&self, signed: Signed) -> escrow_client::Result<Confirmed> {
-        let mut wait = RESUBMIT_AFTER;
-        let submitted = match self.client.submit(signed.clone()).await {
-            Err(escrow_client::Error::Unknown { .. }) => Submitted::perhaps(signed),
-            submitted => submitted?,
-        };
-        for _ in 0..RESUBMISSIONS {
+    /// Waits for what becomes of it, also where nobody can tell for a while.
+    async fn confirm(&self, signed: Signed) -> escrow_client::Result<Confirmed> {
+        let submitted = Submitted::perhaps(signed);
+        for _ in 1..CONFIRMATIONS {
             match self.client.confirm(&submitted).await {
-                Err(escrow_client::Error::Unknown { .. }) => tokio::time::sleep(wait).await,
+                Err(escrow_client::Error::Unknown { .. }) => {}
                 other => return other,
             }
-            wait *= 2;
         }
         self.client.confirm(&submitted).await
     }

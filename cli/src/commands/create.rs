@@ -7,7 +7,8 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use escrow_client::{
-    EscrowAccount, MilestoneTerms, Recipe, Situation, Terms, TermsBuilder,
+    EscrowAccount, EscrowInstruction, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
+    sender::Intention,
     terms::{Fee, defaults},
     view,
     warning::warnings,
@@ -16,11 +17,12 @@ use escrow_client::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::perform;
+use super::{Done, perform};
 use crate::{
+    consent::Expectations,
     context::Context,
     error::{CliError, Result},
-    layout::EscrowLayout,
+    layout::{EscrowLayout, PlanLayout},
     parse::{self, Moment, Percent, Window},
 };
 
@@ -94,9 +96,9 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNANSWERED_BPS))]
     unanswered: Percent,
 
-    /// The seller's share if nobody rules on a dispute in time, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNRULED_BPS))]
-    unruled: Percent,
+    /// The seller's share if nobody rules on a dispute in time, in percent [default: 50; without --arbiter it has to be said]
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent)]
+    unruled: Option<Percent>,
 
     /// A fee on what is released, in percent, at most 10
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "fee_recipient")]
@@ -123,24 +125,25 @@ pub struct CreateArgs {
     fund: bool,
 }
 
-/// A new escrow.
+/// A new escrow, or what it would be.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct Created(view::Created);
+#[serde(untagged)]
+pub enum Created {
+    /// It was created.
+    Executed(Box<view::Created>),
+    /// Nothing was to be signed; this is what would have been.
+    Planned(Box<view::Plan>),
+}
 
 impl Display for Created {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let view::Created { address, funded, signature, warnings, escrow, .. } = &self.0;
+        let view::Created { address, funded, signature, escrow, .. } = match self {
+            Self::Executed(created) => &**created,
+            Self::Planned(plan) => return PlanLayout { plan, signer: None, roles: "" }.fmt(f),
+        };
         let what = if *funded { "created and funded" } else { "created, not funded yet" };
         writeln!(f, "escrow {address} {what}\ntransaction {signature}\n")?;
-        write!(f, "{}", EscrowLayout(escrow))?;
-        if !warnings.is_empty() {
-            writeln!(f, "\n  what could go against one of you")?;
-        }
-        for warning in warnings {
-            writeln!(f, "    {warning}")?;
-        }
-        Ok(())
+        EscrowLayout { escrow, viewer: None }.fmt(f)
     }
 }
 
@@ -152,25 +155,52 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
         None => Denomination::SOL,
         Some(mint) => context.client.mint(mint).await?.denomination(),
     };
-    let terms = agree(args, creator, &denomination, now)?;
+    // Terms that were signed are these, whatever the same words come to at present.
+    let terms = match context.begun().await?.as_ref().and_then(created) {
+        Some(terms) => terms,
+        None => agree(args, creator, &denomination, now)?,
+    };
     let situation = Situation { escrow: EscrowAccount::agreed(&terms, creator)?, denomination, now };
-    let done = perform(context, &situation, &Recipe::create(&terms, creator, fund)?).await?;
+    let done = perform(context, &situation, &Recipe::create(&terms, creator, fund)?, &Expectations::NONE).await?;
+    let done = match done {
+        Done::Executed(done) => done,
+        Done::Planned(plan) => return Ok(Created::Planned(plan)),
+    };
     if !fund {
         context.note(format_args!("Next, the buyer runs: escrow fund {}", situation.escrow.address));
     }
-    let escrow = context.situation(&situation.escrow.address).await?.view()?;
-    Ok(Created(view::Created {
+    let escrow = context.view(&context.situation(&situation.escrow.address).await?).await?;
+    Ok(Created::Executed(Box::new(view::Created {
         version: view::VERSION,
         address: escrow.address.clone(),
         funded: fund,
-        signature: done.0.signature,
+        signature: done.signature,
         warnings: warnings(&terms, now).iter().map(told).collect(),
         escrow,
-    }))
+    })))
 }
+
+/// The terms of the escrow that an earlier run of this command creates.
+fn created(begun: &Intention) -> Option<Terms> {
+    let signed = begun.records().iter().rev().filter_map(|record| Signed::of(&record.signed.attempt).ok());
+    let mut actions = signed.flat_map(|signed| signed.actions());
+    actions.find_map(|action| match action.instruction {
+        EscrowInstruction::Create { terms } => Some(*terms),
+        _ => None,
+    })
+}
+
+/// What is asked of whoever names no arbiter.
+const NO_ARBITER: &str = "without --arbiter nobody can rule on a dispute. Then a buyer who disputes a delivery, however good it \
+     was, gets back what --unruled leaves, and a seller who delivered badly keeps the rest, unless the two agree. Name an arbiter \
+     with --arbiter, or say with --unruled how much of it is the seller's: --unruled 50 for half each, --unruled 100 for a buyer \
+     who has nothing to win by a dispute";
 
 /// The terms that the arguments name, with `creator` as the buyer where none is named.
 fn agree(args: CreateArgs, creator: Pubkey, denomination: &Denomination, now: i64) -> Result<Terms> {
+    if args.arbiter.is_none() && args.unruled.is_none() {
+        return Err(CliError::Arguments(NO_ARBITER.to_owned()));
+    }
     let milestones = match (args.amount, args.deliver_by) {
         (Some(amount), Some(deliver_by)) => vec![MilestoneTerms {
             amount: denomination.parse(&amount)?,
@@ -193,7 +223,7 @@ fn agree(args: CreateArgs, creator: Pubkey, denomination: &Denomination, now: i6
         ruling_window: Some(args.ruling_window.0),
         undelivered_bps: Some(args.undelivered.0),
         unanswered_bps: Some(args.unanswered.0),
-        unruled_bps: Some(args.unruled.0),
+        unruled_bps: args.unruled.map(|share| share.0),
         hashlock: args.hashlock,
         document_hash: args.document.as_deref().map(parse::file_hash).transpose()?,
         milestones,

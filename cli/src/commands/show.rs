@@ -20,14 +20,20 @@ pub struct ShowArgs {
 /// An escrow as it stands.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub struct Shown(view::Escrow);
+pub struct Shown {
+    escrow: view::Escrow,
+    /// Whose keypair it is that was named, if there is one.
+    #[serde(skip)]
+    viewer: Option<Pubkey>,
+}
 
 impl Display for Shown {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        EscrowLayout(&self.0).fmt(f)
+        EscrowLayout { escrow: &self.escrow, viewer: self.viewer }.fmt(f)
     }
 }
 
 pub async fn run(context: &Context, args: ShowArgs) -> Result<Shown> {
-    Ok(Shown(context.situation(&args.escrow).await?.view()?))
+    let escrow = context.view(&context.situation(&args.escrow).await?).await?;
+    Ok(Shown { escrow, viewer: context.address().ok() })
 }

@@ -1,10 +1,9 @@
 //! Which cluster a node belongs to: by its genesis, which no node's name or URL can pretend.
 
-use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
 
 use super::read::EscrowClient;
-use crate::{Error, Result};
+use crate::Result;
 
 /// A cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,13 +58,7 @@ impl EscrowClient {
     ///
     /// Where the node does not answer.
     pub async fn cluster(&self) -> Result<Cluster> {
-        let answer: std::result::Result<String, _> =
-            self.rpc.send(RpcRequest::GetGenesisHash, serde_json::Value::Null).await;
-        let text = answer.map_err(|error| self.rpc_error(error))?;
-        let genesis: Pubkey = text
-            .parse()
-            .map_err(|_| Error::Answer { url: self.url(), reason: "a genesis hash that is none".to_owned() })?;
-        Ok(Cluster::of_genesis(genesis.to_bytes()))
+        Ok(Cluster::of_genesis(self.genesis().await?.0))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a recipe costs whoever signs it, besides what it pays in: known before anything is signed.
 
 use super::read::{EscrowClient, token_account_size, vault_size};
-use crate::{EscrowInstruction, Error, Result, recipe::PreviewedRecipe, terms::Asset};
+use crate::{Error, EscrowInstruction, Result, recipe::PreviewedRecipe, terms::Asset};
 
 /// What every cluster takes for a signature, in lamports.
 pub const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
@@ -58,10 +58,5 @@ impl EscrowClient {
             cost.token_accounts = recipe.opened;
         }
         Ok(cost)
-    }
-
-    async fn rent(&self, bytes: usize) -> Result<u64> {
-        let rent = self.rpc.get_minimum_balance_for_rent_exemption(bytes).await;
-        rent.map_err(|error| self.rpc_error(error))
     }
 }

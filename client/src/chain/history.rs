@@ -1,10 +1,13 @@
 //! Everything that ever happened to an escrow, from the instructions of its transactions: also after it is closed, and
 //! whether or not a node kept the logs.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use solana_client::{
     client_error::{ClientError, ClientErrorKind},
+    nonblocking::rpc_client::RpcClient,
     rpc_client::GetConfirmedSignaturesForAddress2Config,
     rpc_config::RpcTransactionConfig,
     rpc_request::{RpcError, RpcRequest},
@@ -87,8 +90,11 @@ impl EscrowClient {
                 limit: Some(PAGE),
                 commitment: Some(self.at_least_confirmed()),
             };
-            let page = self.rpc.get_signatures_for_address_with_config(address, config).await;
-            let page = page.map_err(|error| self.rpc_error(error))?;
+            let question = |rpc: Arc<RpcClient>| {
+                let config = GetConfirmedSignaturesForAddress2Config { ..config };
+                async move { rpc.get_signatures_for_address_with_config(address, config).await }
+            };
+            let page = self.nodes.ask(question).await?;
             let count = page.len();
             for found in page {
                 let signature =
@@ -117,17 +123,23 @@ impl EscrowClient {
         };
         // Not `get_transaction_with_config`, which does not tell a transaction that is forgotten from a node that fails.
         let asked = json!([signature.to_string(), config]);
-        let answer: std::result::Result<Option<EncodedConfirmedTransactionWithStatusMeta>, ClientError> =
-            self.rpc.send(RpcRequest::GetTransaction, asked).await;
-        let transaction = match answer {
-            Ok(Some(transaction)) => transaction,
-            Ok(None) => return Ok(None),
-            // The node answered, and will not give this one: a version that it does not know, or a pruned ledger.
-            Err(error) if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
-                return Ok(None);
+        let question = |rpc: Arc<RpcClient>| {
+            let asked = asked.clone();
+            async move {
+                let answer: std::result::Result<Option<EncodedConfirmedTransactionWithStatusMeta>, ClientError> =
+                    rpc.send(RpcRequest::GetTransaction, asked).await;
+                match answer {
+                    // The node answered, and will not give this one: a version that it does not know, or a pruned ledger.
+                    Err(error)
+                        if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) =>
+                    {
+                        Ok(None)
+                    }
+                    answer => answer,
+                }
             }
-            Err(error) => return Err(self.rpc_error(error)),
         };
+        let Some(transaction) = self.nodes.ask(question).await? else { return Ok(None) };
         let (slot, time) = (transaction.slot, transaction.block_time);
         let logs = transaction.transaction.meta.as_ref().map(|meta| meta.log_messages.clone());
         let mut events = match logs {

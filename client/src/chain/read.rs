@@ -14,7 +14,7 @@ use serde_json::json;
 use solana_account::Account;
 use solana_account_decoder_client_types::{UiAccount, UiAccountData, UiAccountEncoding};
 use solana_client::{
-    client_error::ClientError,
+    client_error::ClientErrorKind,
     nonblocking::rpc_client::RpcClient,
     rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     rpc_filter::{Memcmp, RpcFilterType},
@@ -26,7 +26,7 @@ use solana_program::clock::Clock;
 use solana_pubkey::Pubkey;
 
 use crate::{
-    Error, EscrowAccount, Result, address::associated_token_address, error::without_url, terms::Asset,
+    Error, EscrowAccount, Result, address::associated_token_address, node::Nodes, send::Sending, terms::Asset,
     words::Denomination,
 };
 
@@ -78,10 +78,12 @@ impl Mint {
     }
 }
 
-/// Reads and sends at one commitment level, through one RPC node.
+/// Reads and sends at one commitment level, through one RPC node or several. With several, none is believed alone: what must
+/// be true is what two of them say.
 #[derive(Clone)]
 pub struct EscrowClient {
-    pub(crate) rpc: Arc<RpcClient>,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) sending: Arc<Sending>,
 }
 
 impl std::fmt::Debug for EscrowClient {
@@ -94,31 +96,44 @@ impl EscrowClient {
     /// A client of the node at `url`. What it reads, and what it waits for after sending, has reached `commitment`;
     /// for money that cannot come back, use [`CommitmentConfig::finalized`].
     pub fn new(url: impl Into<String>, commitment: CommitmentConfig) -> Self {
-        Self::from_rpc(Arc::new(RpcClient::new_with_commitment(url.into(), commitment)))
+        Self::of_nodes(&[url.into()], commitment)
+    }
+
+    /// A client of the nodes at these addresses, the preferred first.
+    pub fn of_nodes(urls: &[String], commitment: CommitmentConfig) -> Self {
+        Self::with_nodes(Nodes::at(urls, commitment))
     }
 
     /// A client of a node that is connected to already, at its commitment.
     pub fn from_rpc(rpc: Arc<RpcClient>) -> Self {
-        Self { rpc }
+        let commitment = rpc.commitment();
+        Self::with_nodes(Nodes::of(vec![rpc], commitment))
     }
 
-    /// The connection, for everything that is not about escrows.
+    fn with_nodes(nodes: Nodes) -> Self {
+        let nodes = Arc::new(nodes);
+        let sending = Arc::new(Sending::new(&nodes));
+        Self { nodes, sending }
+    }
+
+    /// The connection to the preferred node, for everything that is not about escrows.
+    ///
+    /// # Panics
+    ///
+    /// Where a client was made of no node.
+    #[expect(clippy::expect_used, reason = "a client of no node is a mistake in the program that makes it")]
     pub fn rpc(&self) -> &Arc<RpcClient> {
-        &self.rpc
+        &self.nodes.all().first().expect("a client has a node").rpc
     }
 
-    /// The node's address, without what might be a secret: the user, the password, the path and the query.
+    /// The nodes' addresses, without what might be a secret: the user, the password, the path and the query.
     pub fn url(&self) -> String {
-        public_url(&self.rpc.url())
+        self.nodes.name()
     }
 
     /// The commitment level that is read at and waited for.
     pub fn commitment(&self) -> CommitmentConfig {
-        self.rpc.commitment()
-    }
-
-    pub(crate) fn rpc_error(&self, source: ClientError) -> Error {
-        Error::Rpc { url: self.url(), source: Box::new(without_url(source)) }
+        self.nodes.commitment()
     }
 
     /// The account at `address`, if there is one.
@@ -127,22 +142,50 @@ impl EscrowClient {
     ///
     /// Where the node does not answer, or not with what was asked for.
     pub async fn account(&self, address: &Pubkey) -> Result<Option<Account>> {
-        let config = RpcAccountInfoConfig {
-            encoding: Some(UiAccountEncoding::Base64),
-            commitment: Some(self.commitment()),
-            ..RpcAccountInfoConfig::default()
+        self.one(address, false).await
+    }
+
+    /// The same; where there are several nodes two must say it, if `two`.
+    async fn one(&self, address: &Pubkey, two: bool) -> Result<Option<Account>> {
+        let found = self.some(std::slice::from_ref(address), two, |a, b| a == b).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// The accounts at these addresses, at most 100.
+    async fn some(
+        &self,
+        addresses: &[Pubkey],
+        two: bool,
+        same: impl Fn(&[Option<Account>], &[Option<Account>]) -> bool,
+    ) -> Result<Vec<Option<Account>>> {
+        let what = match addresses {
+            [only] => format!("the account {only}"),
+            several => format!("{} accounts", several.len()),
         };
-        // Not `get_account_with_commitment`, whose errors hide what happened behind "account not found".
-        let asked = json!([address.to_string(), config]);
-        let answer: std::result::Result<Response<Option<UiAccount>>, _> =
-            self.rpc.send(RpcRequest::GetAccountInfo, asked).await;
-        let Some(account) = answer.map_err(|error| self.rpc_error(error))?.value else { return Ok(None) };
-        match decode(&account) {
-            Some(account) => Ok(Some(account)),
-            None => {
-                Err(Error::Answer { url: self.url(), reason: format!("an account {address} that does not decode") })
+        let texts: Vec<String> = addresses.iter().map(Pubkey::to_string).collect();
+        let question = |rpc: Arc<RpcClient>| {
+            let config = RpcAccountInfoConfig {
+                encoding: Some(UiAccountEncoding::Base64),
+                commitment: Some(self.commitment()),
+                min_context_slot: self.nodes.min_context_slot(),
+                ..RpcAccountInfoConfig::default()
+            };
+            let texts = texts.clone();
+            async move {
+                // Not the client's own methods, whose errors hide what happened behind "account not found".
+                let answer: Response<Vec<Option<UiAccount>>> = match texts.as_slice() {
+                    [only] => {
+                        let answer: Response<Option<UiAccount>> =
+                            rpc.send(RpcRequest::GetAccountInfo, json!([only, config])).await?;
+                        Response { context: answer.context, value: vec![answer.value] }
+                    }
+                    several => rpc.send(RpcRequest::GetMultipleAccounts, json!([several, config])).await?,
+                };
+                let accounts = checked(addresses, &answer.value).map_err(ClientErrorKind::Custom)?;
+                Ok(Response { context: answer.context, value: accounts })
             }
-        }
+        };
+        self.nodes.read(&what, two, question, |a: &Vec<_>, b: &Vec<_>| same(a, b)).await
     }
 
     /// The escrow at `address`.
@@ -160,7 +203,16 @@ impl EscrowClient {
     ///
     /// Where what is there is not an escrow, or the node does not answer.
     pub async fn find(&self, address: &Pubkey) -> Result<Option<EscrowAccount>> {
-        match self.account(address).await? {
+        Self::read_escrow(address, self.account(address).await?)
+    }
+
+    /// The same; where there are several nodes, two must say it.
+    pub(crate) async fn find_agreed(&self, address: &Pubkey) -> Result<Option<EscrowAccount>> {
+        Self::read_escrow(address, self.one(address, true).await?)
+    }
+
+    fn read_escrow(address: &Pubkey, account: Option<Account>) -> Result<Option<EscrowAccount>> {
+        match account {
             // A wallet with the money that somebody sent in advance is not an escrow, and no error either.
             Some(account) if account.data.is_empty() && account.owner == solana_sdk_ids::system_program::ID => Ok(None),
             Some(account) => EscrowAccount::decode(*address, &account)
@@ -193,9 +245,14 @@ impl EscrowClient {
             },
             ..RpcProgramAccountsConfig::default()
         };
-        let answer = self.rpc.get_program_ui_accounts_with_config(&escrow::ID, config).await;
-        let mut found: Vec<_> = answer
-            .map_err(|error| self.rpc_error(error))?
+        let question = |rpc: Arc<RpcClient>| {
+            let config = config.clone();
+            async move { rpc.get_program_ui_accounts_with_config(&escrow::ID, config).await }
+        };
+        let mut found: Vec<_> = self
+            .nodes
+            .ask(question)
+            .await?
             .into_iter()
             .filter_map(|(address, account)| EscrowAccount::decode(address, &decode(&account)?).ok())
             .filter(|escrow| filter.matches(escrow))
@@ -226,17 +283,23 @@ impl EscrowClient {
         Ok(found)
     }
 
-    /// The chain's present time in unix seconds: what the program compares deadlines with.
+    /// The chain's present time in unix seconds: what the program compares deadlines with. Where there are several nodes, two must
+    /// be near each other.
     ///
     /// # Errors
     ///
     /// Where the node does not answer, or not with what was asked for.
     pub async fn now(&self) -> Result<i64> {
-        let account = self.account(&solana_sdk_ids::sysvar::clock::ID).await?;
-        let clock: Option<Clock> = account.and_then(|account| account.deserialize_data().ok());
-        clock
-            .map(|clock| clock.unix_timestamp)
-            .ok_or_else(|| Error::Answer { url: self.url(), reason: "it has no clock".to_owned() })
+        let time = |accounts: &[Option<Account>]| -> Option<i64> {
+            let clock: Clock = accounts.first()?.as_ref()?.deserialize_data().ok()?;
+            Some(clock.unix_timestamp)
+        };
+        let near = |a: &[Option<Account>], b: &[Option<Account>]| match (time(a), time(b)) {
+            (Some(a), Some(b)) => a.abs_diff(b) <= SAME_TIME,
+            _ => false,
+        };
+        let found = self.some(&[solana_sdk_ids::sysvar::clock::ID], true, near).await?;
+        time(&found).ok_or_else(|| Error::Answer { url: self.url(), reason: "it has no clock".to_owned() })
     }
 
     /// The mint at `address`, with the powers of its issuer.
@@ -246,7 +309,7 @@ impl EscrowClient {
     /// Where what is there is not a mint, or the node does not answer.
     pub async fn mint(&self, address: &Pubkey) -> Result<Mint> {
         let not_a_mint = |reason: &str| Error::NotAMint { address: *address, reason: reason.to_owned() };
-        let account = self.account(address).await?.ok_or_else(|| not_a_mint("there is no such account"))?;
+        let account = self.one(address, true).await?.ok_or_else(|| not_a_mint("there is no such account"))?;
         let program = account.owner;
         if program != Token::id() && program != Token2022::id() {
             return Err(not_a_mint(&format!("it belongs to the program {program}, which is no token program")));
@@ -278,7 +341,7 @@ impl EscrowClient {
         }
         for some in tokens.chunks(MOST_ACCOUNTS) {
             let mints: Vec<Pubkey> = some.iter().map(|(_, mint)| *mint).collect();
-            let accounts = self.accounts(&mints).await;
+            let accounts = self.some(&mints, true, |a, b| a == b).await;
             for (index, (asset, mint)) in some.iter().enumerate() {
                 let denomination = match &accounts {
                     Err(error) => Denomination::unknown(*asset, format!("its mint {mint} cannot be read: {error}")),
@@ -296,30 +359,7 @@ impl EscrowClient {
     ///
     /// Where the node does not answer, or not with accounts that decode.
     pub async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>> {
-        let config = RpcAccountInfoConfig {
-            encoding: Some(UiAccountEncoding::Base64),
-            commitment: Some(self.commitment()),
-            ..RpcAccountInfoConfig::default()
-        };
-        let addresses: Vec<String> = addresses.iter().map(Pubkey::to_string).collect();
-        let answer: std::result::Result<Response<Vec<Option<UiAccount>>>, _> =
-            self.rpc.send(RpcRequest::GetMultipleAccounts, json!([addresses, config])).await;
-        let accounts = answer.map_err(|error| self.rpc_error(error))?.value;
-        if accounts.len() != addresses.len() {
-            let reason = format!("{} accounts where it was asked for {}", accounts.len(), addresses.len());
-            return Err(Error::Answer { url: self.url(), reason });
-        }
-        let decoded = accounts.iter().zip(addresses).map(|(account, address)| match account {
-            None => Ok(None),
-            Some(account) => match decode(account) {
-                Some(account) => Ok(Some(account)),
-                None => {
-                    let reason = format!("an account {address} that does not decode");
-                    Err(Error::Answer { url: self.url(), reason })
-                }
-            },
-        });
-        decoded.collect()
+        self.some(addresses, false, |a, b| a == b).await
     }
 
     /// Those to whom something of a token is due and whose associated token account does not exist: making it costs whoever
@@ -370,8 +410,12 @@ impl EscrowClient {
             .account(mint)
             .await?
             .ok_or_else(|| Error::NotAMint { address: *mint, reason: "there is no such account".to_owned() })?;
-        let size = token_account_size(&account);
-        self.rpc.get_minimum_balance_for_rent_exemption(size).await.map_err(|error| self.rpc_error(error))
+        self.rent(token_account_size(&account)).await
+    }
+
+    /// What an account of this many bytes costs, in lamports.
+    pub(super) async fn rent(&self, size: usize) -> Result<u64> {
+        self.nodes.ask(|rpc| async move { rpc.get_minimum_balance_for_rent_exemption(size).await }).await
     }
 
     /// The tokens in the token account at `address`, in base units; none where there is no such account.
@@ -399,6 +443,23 @@ impl EscrowClient {
         let owed = escrow.held()?;
         Ok(held.saturating_sub(owed))
     }
+}
+
+/// How far apart, in seconds, the clocks of two nodes are that are at different slots of the same chain.
+const SAME_TIME: u64 = 30;
+
+/// The accounts in an answer, each decoded; else what is wrong with it.
+fn checked(addresses: &[Pubkey], accounts: &[Option<UiAccount>]) -> std::result::Result<Vec<Option<Account>>, String> {
+    if accounts.len() != addresses.len() {
+        return Err(format!("it answered {} accounts where it was asked for {}", accounts.len(), addresses.len()));
+    }
+    let decoded = accounts.iter().zip(addresses).map(|(account, address)| match account {
+        None => Ok(None),
+        Some(account) => {
+            decode(account).map(Some).ok_or_else(|| format!("it answered an account {address} that does not decode"))
+        }
+    });
+    decoded.collect()
 }
 
 /// The most accounts that a node is asked for at once.
@@ -472,7 +533,7 @@ pub(super) fn token_account_size(mint: &Account) -> usize {
 
 /// The account, if it is encoded as it was asked for: base 64. Other encodings are a node's way to make little into much,
 /// of memory (zstd) or of time (base 58).
-fn decode(account: &UiAccount) -> Option<Account> {
+pub(crate) fn decode(account: &UiAccount) -> Option<Account> {
     match account.data {
         UiAccountData::Binary(_, UiAccountEncoding::Base64) => account.to_account(),
         _ => None,
@@ -502,29 +563,4 @@ pub fn node_url(named: &str) -> Option<String> {
         _ => return None,
     };
     Some(url.to_owned())
-}
-
-/// Scheme, host and port of a URL. Providers put keys into the rest.
-fn public_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "RPC node".to_owned() };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::public_url;
-
-    #[test]
-    fn a_url_is_shown_without_its_secrets() {
-        for (url, shown) in [
-            ("http://127.0.0.1:8899", "http://127.0.0.1:8899"),
-            ("https://user:password@node.example:443/key?api-key=secret#x", "https://node.example:443"),
-            ("https://node.example/?api-key=secret@x", "https://node.example"),
-            ("secret", "RPC node"),
-        ] {
-            assert_eq!(public_url(url), shown);
-        }
-    }
 }

@@ -156,7 +156,8 @@ impl Play {
         if self.escrow.milestone(milestone)?.status()? == MilestoneStatus::Disputed {
             return Ok(());
         }
-        let at = self.earliest(milestone)?.max(self.last.min(self.escrow.milestone(milestone)?.deadline.saturating_sub(1)));
+        let at =
+            self.earliest(milestone)?.max(self.last.min(self.escrow.milestone(milestone)?.deadline.saturating_sub(1)));
         self.act(EscrowInstruction::Dispute { milestone, reason_hash: [0; 32] }, at)
     }
 

@@ -11,5 +11,6 @@ pub mod explain;
 pub mod history;
 pub mod instruction;
 pub mod recipe;
+mod shown;
 pub mod terms;
 pub mod warning;

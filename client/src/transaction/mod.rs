@@ -4,12 +4,13 @@
 //!
 //! All are version 0, without lookup tables. [`pack`](pack::pack) divides more than fits into several.
 
+pub mod budget;
 mod encoding;
 pub mod pack;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use borsh::{BorshDeserialize, BorshSerialize};
-use solana_instruction::Instruction;
+use escrow_sender::{Attempt, AttemptError};
+use solana_instruction::{AccountMeta, Instruction};
 use solana_message::{VersionedMessage, v0::Message};
 use solana_program::hash::Hash;
 use solana_pubkey::Pubkey;
@@ -19,12 +20,15 @@ use solana_transaction::versioned::VersionedTransaction;
 use thiserror::Error;
 
 pub use encoding::DecodeError;
+pub use escrow_sender::Origin;
+
+use crate::Action;
 
 /// The most bytes that a transaction has on the wire.
 pub const PACKET_SIZE: usize = 1_232;
 
 /// How long a transaction can be executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
     /// As long as its block hash is recent.
     Blockhash {
@@ -32,8 +36,8 @@ pub enum Lifetime {
         hash: [u8; 32],
         /// Up to this block height, that block included.
         last_valid_block_height: u64,
-        /// The slot at which the node told the hash.
-        slot: u64,
+        /// Where the ledger stood when it was chosen.
+        origin: Origin,
     },
     /// As long as an account holds this value: any time, until the nonce is advanced by this transaction or another.
     Nonce {
@@ -43,7 +47,18 @@ pub enum Lifetime {
         authority: Pubkey,
         /// The value.
         value: [u8; 32],
+        /// A finalized slot at which the account held it.
+        read_at: u64,
+        /// Where the ledger stood then.
+        origin: Origin,
     },
+}
+
+impl Default for Lifetime {
+    /// None at all: for a transaction that is only measured.
+    fn default() -> Self {
+        Self::Blockhash { hash: [0; 32], last_valid_block_height: 0, origin: Origin::default() }
+    }
 }
 
 impl Lifetime {
@@ -51,6 +66,26 @@ impl Lifetime {
     pub const fn hash(&self) -> Hash {
         match self {
             Self::Blockhash { hash, .. } | Self::Nonce { value: hash, .. } => Hash::new_from_array(*hash),
+        }
+    }
+
+    /// Where the ledger stood when it was chosen.
+    pub const fn origin(&self) -> &Origin {
+        match self {
+            Self::Blockhash { origin, .. } | Self::Nonce { origin, .. } => origin,
+        }
+    }
+
+    /// What a sender needs to know of it.
+    pub(crate) fn limit(&self) -> escrow_sender::Lifetime {
+        use escrow_sender::{Address, Hash, Height, Lifetime, Slot};
+        match *self {
+            Self::Blockhash { hash, last_valid_block_height, .. } => {
+                Lifetime::BlockHash { hash: Hash(hash), last_valid: Height(last_valid_block_height) }
+            }
+            Self::Nonce { account, value, read_at, .. } => {
+                Lifetime::Nonce { account: Address(account.to_bytes()), value: Hash(value), read_at: Slot(read_at) }
+            }
         }
     }
 }
@@ -135,6 +170,16 @@ impl Unsigned {
             return Err(PrepareError::TooLarge { size });
         }
         Ok(Self { transaction, lifetime })
+    }
+
+    /// The transaction, with the signatures that there are.
+    pub fn transaction(&self) -> &VersionedTransaction {
+        &self.transaction
+    }
+
+    /// The escrow program's actions in it, in order.
+    pub fn actions(&self) -> Vec<Action> {
+        actions(self.message())
     }
 
     /// What is signed.
@@ -257,6 +302,34 @@ impl Signed {
     pub fn lifetime(&self) -> Lifetime {
         self.lifetime
     }
+
+    /// What a sender keeps and repeats.
+    pub(crate) fn attempt(&self) -> Result<Attempt, AttemptError> {
+        let shows = !self.actions().is_empty();
+        Attempt::new(&encoding::wire(&self.transaction), self.lifetime.limit(), *self.lifetime.origin(), shows)
+    }
+
+    /// The escrow program's actions in it, in order.
+    pub fn actions(&self) -> Vec<Action> {
+        actions(&self.transaction.message)
+    }
+}
+
+/// The escrow program's actions in a message without lookup tables, in order.
+pub fn actions(message: &VersionedMessage) -> Vec<Action> {
+    let keys = message.static_account_keys();
+    let decoded = message.instructions().iter().filter_map(|instruction| {
+        if keys.get(usize::from(instruction.program_id_index)) != Some(&escrow::ID) {
+            return None;
+        }
+        let meta = |index: &u8| {
+            let index = usize::from(*index);
+            Some(AccountMeta::new_readonly(*keys.get(index)?, message.is_signer(index)))
+        };
+        let accounts: Option<Vec<AccountMeta>> = instruction.accounts.iter().map(meta).collect();
+        Action::decode_parts(&accounts?, &instruction.data)
+    });
+    decoded.collect()
 }
 
 impl Submitted {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use escrow::state::{Milestone as State, RISKS, is_named};
+use escrow::state::{Milestone as State, MilestoneStatus, RISKS, Recipient, is_named};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
@@ -90,6 +90,12 @@ pub struct Escrow {
     pub milestones: Vec<Milestone>,
     /// What may happen now or later, by whom and until when, if nothing else happens before.
     pub next: Vec<Next>,
+    /// Where it stands, in one sentence.
+    pub standing: String,
+    /// The steps of its life: funded, delivered, decided, paid out.
+    pub timeline: Vec<Step>,
+    /// Whose the principal is: what is open, and what is decided for each. It adds up to the principal.
+    pub money: Vec<Share>,
     /// What happens if nobody does anything any more; none where nothing is open.
     pub silence: Option<String>,
     /// The ways in which what is open can end, and what everybody would get.
@@ -98,6 +104,32 @@ pub struct Escrow {
     pub warnings: Vec<String>,
     /// The account as it stands, in base64: with it anyone can check all of this, or go on without a node.
     pub account: String,
+}
+
+/// A step in an escrow's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Step {
+    /// `funded`, `delivered`, `decided` or `paid_out`.
+    pub step: String,
+    /// Whether it is done.
+    pub done: bool,
+    /// Of how many milestones it is done, for those steps that each milestone takes.
+    pub milestones: Option<u8>,
+    /// When it was done, or until when it can be; none where that is not known.
+    pub time: Option<Time>,
+}
+
+/// A part of the principal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Share {
+    /// Whose it is; none: it is undecided.
+    pub of: Option<Role>,
+    /// How much.
+    pub amount: Amount,
+    /// What of it waits to be paid out.
+    pub waiting: Amount,
 }
 
 /// A way in which a deal can end.
@@ -256,12 +288,79 @@ impl Escrow {
                 .map(|(index, milestone)| Milestone::new(escrow, index, milestone, teller))
                 .collect::<Result<_, _>>()?,
             next: possibilities(escrow, now).iter().map(|possible| Next::new(escrow, possible, teller)).collect(),
+            standing: teller.standing(escrow),
+            timeline: timeline(escrow, now),
+            money: money(escrow, denomination),
             silence: silence(escrow, now).map(|outcome| teller.if_nobody_acts(&outcome, funded)),
             endings: endings(escrow, now).iter().map(|outcome| Ending::new(escrow, outcome, denomination)).collect(),
             warnings: warnings_of(escrow, now).iter().map(told).collect(),
             account: BASE64_STANDARD.encode(escrow.encode()),
         })
     }
+}
+
+/// The steps of an escrow's life.
+fn timeline(escrow: &EscrowAccount, now: i64) -> Vec<Step> {
+    let EscrowAccount { state, milestones, .. } = escrow;
+    let time = |unix| Some(Time::from(words::Time::new(unix, now)));
+    let funded = escrow.is_funded();
+    let count = |is: fn(&State) -> bool| {
+        let count = milestones.iter().filter(|milestone| is(milestone)).count();
+        u8::try_from(count).unwrap_or(u8::MAX)
+    };
+    let delivered = count(|milestone| milestone.status() != Ok(MilestoneStatus::Pending));
+    let decided = count(State::is_settled);
+    let all = u8::try_from(milestones.len()).unwrap_or(u8::MAX);
+    let next =
+        |is: fn(&State) -> bool| milestones.iter().filter(|milestone| is(milestone)).map(|open| open.deadline).min();
+    let deadline = |is| if funded { next(is).and_then(time) } else { None };
+    vec![
+        Step {
+            step: "funded".to_owned(),
+            done: funded,
+            milestones: None,
+            time: time(if funded { state.funded_at } else { state.fund_by }),
+        },
+        Step {
+            step: "delivered".to_owned(),
+            done: funded && delivered == all,
+            milestones: Some(delivered),
+            time: deadline(|milestone| milestone.status() == Ok(MilestoneStatus::Pending)),
+        },
+        Step {
+            step: "decided".to_owned(),
+            done: escrow.is_settled(),
+            milestones: Some(decided),
+            time: deadline(|milestone| {
+                matches!(milestone.status(), Ok(MilestoneStatus::Delivered | MilestoneStatus::Disputed))
+            }),
+        },
+        Step {
+            step: "paid_out".to_owned(),
+            done: escrow.is_settled() && escrow.due().next().is_none(),
+            milestones: None,
+            time: None,
+        },
+    ]
+}
+
+/// Whose the principal is, leaving out those who have nothing of it.
+fn money(escrow: &EscrowAccount, denomination: &Denomination) -> Vec<Share> {
+    let ledger = &escrow.state.ledger;
+    let open = escrow.milestones.iter().fold(0u64, |sum, milestone| sum.saturating_add(milestone.remaining));
+    let share = |of: Option<Recipient>, units: u64| Share {
+        of: of.map(Role::from),
+        amount: denomination.amount(units).into(),
+        waiting: denomination.amount(of.map_or(0, |of| ledger.due(of))).into(),
+    };
+    let all = [
+        (None, open),
+        (Some(Recipient::Seller), ledger.released.saturating_sub(ledger.fees)),
+        (Some(Recipient::Fee), ledger.fees),
+        (Some(Recipient::Buyer), ledger.refunded),
+        (Some(Recipient::Arbiter), ledger.arbiter_fees),
+    ];
+    all.into_iter().filter(|(_, units)| *units > 0).map(|(of, units)| share(of, units)).collect()
 }
 
 impl Ending {

@@ -6,6 +6,7 @@
 //! - [`name`]: one name for each role, status and deadline;
 //! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
 //! - [`ending`]: the ways in which a deal can end;
+//! - [`standing`]: where a deal stands;
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
 //! - [`history`]: what a history does not tell;
 //! - [`warning`]: what could go against somebody;
@@ -18,6 +19,7 @@ pub mod name;
 pub mod parse;
 pub mod refusal;
 pub mod sentence;
+pub mod standing;
 pub mod time;
 pub mod warning;
 

@@ -42,7 +42,7 @@ impl Lifetime {
 
 /// Where the ledger stood when a transaction was signed. A node that shows less is behind, or on another ledger; a node
 /// whose history begins later may have forgotten the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// The cluster's genesis hash.
     pub genesis: Hash,
