@@ -43,6 +43,10 @@ pub struct Expectations {
     #[arg(id = "expected_terms_hash", long = "terms-hash", value_name = "HEX", value_parser = parse::hash)]
     terms_hash: Option<[u8; 32]>,
 
+    /// Go on where the seller is no wallet, or looks like somebody else whom you know
+    #[arg(id = "any_seller", long = "allow-any-seller")]
+    pub any_seller: bool,
+
     /// How much it is about stands in the command itself.
     #[arg(skip)]
     pub amount_is_typed: bool,
@@ -168,7 +172,7 @@ pub fn obtain(
         if is_somebody_elses(recipe) && !expectations.name_the_deal(&signer, situation) {
             return Err(CliError::Unconfirmed(unnamed(&signer, situation, plan)));
         }
-        for warning in &plan.escrow.warnings {
+        for warning in plan.found.iter().chain(&plan.escrow.warnings) {
             context.note(format_args!("{} {warning}", escrow_frame::terminal::warning("warning:")));
         }
         return Ok(());

@@ -76,6 +76,14 @@ pub enum CliError {
     /// Whoever was asked said no.
     #[error("nothing was signed: you did not say yes")]
     Declined,
+    /// The token's issuer has powers that the terms do not accept. Nothing was signed.
+    #[error("refused, and nothing was signed: {text}")]
+    NotAccepted {
+        /// The rule.
+        error: EscrowError,
+        /// Which powers, what they mean, and the options that accept them.
+        text: String,
+    },
     /// The arguments cannot be right, whatever is on the chain.
     #[error("{0}")]
     Arguments(String),
@@ -204,6 +212,7 @@ impl Diagnostic for CliError {
         let error = match self {
             Self::Client(error) => return error.program_error(),
             Self::Refused(refusal) => refusal.error,
+            Self::NotAccepted { error, .. } => *error,
             Self::Terms(TermsError::Rule(error)) | Self::Rule(error) => *error,
             Self::Executed { source, .. } => return source.program_error(),
             _ => return None,

@@ -4,11 +4,13 @@
 use std::fmt::{self, Display, Formatter};
 
 use escrow_client::{
-    view::{Cluster, Costs, Ending, Escrow, Milestone, Next, Plan, Progress, Role, Shares, Status, Time},
+    view::{Cluster, Costs, Ending, Escrow, Milestone, Next, Plan, Progress, Role, Shares, Status, Time, Transaction},
     words::{self, name::percent, time::duration},
 };
 use escrow_frame::terminal::{HANG, alarm, bold, dim, warning};
 use solana_pubkey::Pubkey;
+
+use crate::contacts::name_of;
 
 /// An escrow as a whole, for somebody.
 pub struct EscrowLayout<'a> {
@@ -131,8 +133,9 @@ impl EscrowLayout<'_> {
         let escrow = self.escrow;
         heading(f, "People")?;
         let viewer = self.viewer.map(|viewer| viewer.to_string());
-        let you = |address: &str| match &viewer {
-            Some(viewer) if viewer == address => format!("{address} (you)"),
+        let you = |address: &str| match (&viewer, name_of(address)) {
+            (Some(viewer), _) if viewer == address => format!("{address} (you)"),
+            (_, Some(name)) => format!("{address} @{name}"),
             _ => address.to_owned(),
         };
         row(f, "buyer", you(&escrow.buyer))?;
@@ -352,11 +355,11 @@ fn write_terms(f: &mut Formatter<'_>, escrow: &Escrow) -> fmt::Result {
 
 impl Display for PlanLayout<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Plan { cluster, actions, paid_in, cost, escrow, .. } = self.plan;
+        let Plan { cluster, found, actions, paid_in, cost, escrow, transactions, .. } = self.plan;
         if let Some(cluster) = cluster {
             writeln!(f, "{}", ClusterLayout(cluster))?;
         }
-        write_warnings(f, &escrow.warnings)?;
+        write_warnings(f, &[found.as_slice(), escrow.warnings.as_slice()].concat())?;
         heading(f, "What you are about to sign")?;
         for action in actions {
             writeln!(f, "  {}", bold(action))?;
@@ -381,8 +384,22 @@ impl Display for PlanLayout<'_> {
         if let Some(cost) = cost {
             write_costs(f, cost, paid_in.as_ref().map(|amount| amount.text.as_str()))?;
         }
+        for transaction in transactions {
+            write_transaction(f, transaction)?;
+        }
         Ok(())
     }
+}
+
+fn write_transaction(f: &mut Formatter<'_>, transaction: &Transaction) -> fmt::Result {
+    heading(f, "Transaction")?;
+    row(f, "blockhash", &transaction.blockhash)?;
+    row(f, "message", &transaction.message)?;
+    row(f, "transaction", &transaction.transaction)?;
+    for signature in &transaction.signatures {
+        row(f, "signed", format_args!("--signer {signature}"))?;
+    }
+    transaction.missing.iter().try_for_each(|signer| row(f, "not signed", signer))
 }
 
 fn write_costs(f: &mut Formatter<'_>, cost: &Costs, paid_in: Option<&str>) -> fmt::Result {
@@ -441,5 +458,22 @@ fn write_milestone(f: &mut Formatter<'_>, milestone: &Milestone) -> fmt::Result 
         (Some(silence), _) => writeln!(f, "\n    {silence}"),
         (None, Some(deadline)) => writeln!(f, "; to be delivered before {}", time(deadline)),
         (None, None) => writeln!(f),
+    }
+}
+
+/// A QR code of half blocks, dark on light whatever the terminal's colours are; nothing where it would be wider than 80 columns.
+pub struct QrLayout<'a>(pub &'a str);
+
+impl Display for QrLayout<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Ok(code) = qrcode::QrCode::with_error_correction_level(self.0, qrcode::EcLevel::L) else { return Ok(()) };
+        // The quiet zone is 4 on each side.
+        if code.width().saturating_add(8) > 80 {
+            return writeln!(f, "(too much for a QR code that fits 80 columns)");
+        }
+        let drawn = code.render::<qrcode::render::unicode::Dense1x2>();
+        let drawn = drawn.dark_color(qrcode::render::unicode::Dense1x2::Light);
+        let drawn = drawn.light_color(qrcode::render::unicode::Dense1x2::Dark).build();
+        f.write_str(&drawn)
     }
 }

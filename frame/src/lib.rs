@@ -37,7 +37,7 @@ pub mod signer;
 pub mod terminal;
 
 pub use {
-    command_line::{exit, parse},
+    command_line::{exit, format, parse, parse_from},
     diagnostic::{Diagnostic, Kind, Retry},
     error::{Error, Result},
     options::{Options, Settings, Signing},

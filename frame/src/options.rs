@@ -52,6 +52,51 @@ pub struct Signing {
     /// Show what would be signed, what it costs and how it can end, and sign nothing
     #[arg(long, global = true, env = "ESCROW_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
+
+    /// Who pays the fees and the rent of token accounts, if not --keypair: another key file
+    #[arg(long, global = true, value_name = "SIGNER", env = "ESCROW_FEE_PAYER", hide_env_values = true)]
+    pub fee_payer: Option<PathBuf>,
+
+    /// Sign, and print the transaction instead of sending it
+    #[arg(
+        long,
+        global = true,
+        requires = "blockhash",
+        env = "ESCROW_SIGN_ONLY",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
+    pub sign_only: bool,
+
+    /// The block hash to sign with, for --sign-only and --dump-transaction-message
+    #[arg(long, global = true, value_name = "HASH", env = "ESCROW_BLOCKHASH", hide_env_values = true)]
+    pub blockhash: Option<String>,
+
+    /// A signature that was made elsewhere. Repeat for several
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS=SIGNATURE",
+        env = "ESCROW_SIGNER",
+        hide_env_values = true,
+        requires = "blockhash"
+    )]
+    pub signer: Vec<String>,
+
+    /// Print the message that would be signed, in base64, and sign nothing. --keypair may be an address
+    #[arg(
+        long,
+        global = true,
+        requires = "blockhash",
+        env = "ESCROW_DUMP_TRANSACTION_MESSAGE",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
+    pub dump_transaction_message: bool,
+
+    /// The escrow as `show --output json` told of it: with it and --blockhash nothing is asked of any node
+    #[arg(long, global = true, value_name = "FILE", env = "ESCROW_STATE", hide_env_values = true)]
+    pub state: Option<PathBuf>,
 }
 
 /// What the options come to.

@@ -17,6 +17,7 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use crate::{
+    checks,
     consent::{self, Expectations},
     context::Context,
     error::{CliError, Result},
@@ -26,12 +27,16 @@ use crate::{
 
 pub mod accept;
 pub mod cancel;
+pub mod check;
 pub mod claim;
 pub mod close;
+pub mod code;
+pub mod contacts;
 pub mod create;
 pub mod deliver;
 pub mod dispute;
 pub mod expire;
+pub mod explain;
 pub mod fund;
 pub mod history;
 pub mod list;
@@ -41,7 +46,9 @@ pub mod propose;
 pub mod refund;
 pub mod release;
 pub mod rule;
+pub mod share;
 pub mod show;
+pub mod verify;
 pub mod withdraw;
 
 /// Which milestone of which escrow.
@@ -118,7 +125,8 @@ pub async fn perform(
             });
         }
     }
-    if let Some(begun) = context.begun().await?
+    if !context.signs_only()
+        && let Some(begun) = context.begun().await?
         && let Some(executed) = context.take_up(&begun).await?
     {
         return taken_up(context, situation, &begun, &executed).await;
@@ -127,9 +135,18 @@ pub async fn perform(
     let previewed =
         recipe.preview(escrow, *now).map_err(|refused| CliError::Refused(Box::new(situation.refused(&refused))))?;
     consent::expected(situation, expectations)?;
-    let steps = previewed.steps(&signer.pubkey()).map_err(escrow_client::Error::from)?;
-    let signatures = u64::try_from(steps.len()).unwrap_or(u64::MAX);
+    let payer = context.payer()?;
+    if context.signs_only() {
+        let plan = view::Plan::new(situation, &previewed)?;
+        let transactions = context.signed_only(&previewed.units(&payer))?;
+        return Ok(Done::Planned(Box::new(view::Plan { transactions, ..plan })));
+    }
+    let found = checks::before(context, situation, &previewed, expectations.any_seller).await?;
+    let steps = previewed.steps(&payer).map_err(escrow_client::Error::from)?;
+    let signers = if payer == signer.pubkey() { 1 } else { 2 };
+    let signatures = u64::try_from(steps.len()).unwrap_or(u64::MAX).saturating_mul(signers);
     let plan = consent::plan(context, situation, &previewed, signatures).await?;
+    let plan = view::Plan { found, ..plan };
     if context.is_dry_run() {
         return Ok(Done::Planned(Box::new(plan)));
     }

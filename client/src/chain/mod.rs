@@ -4,6 +4,8 @@ mod cluster;
 mod cost;
 mod history;
 pub mod read;
+pub mod recipient;
+mod record;
 mod situation;
 
 pub use {

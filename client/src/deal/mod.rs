@@ -3,6 +3,7 @@
 pub mod account;
 pub mod action;
 pub mod address;
+pub mod alike;
 pub mod amount;
 pub mod code;
 pub mod ending;
@@ -11,6 +12,8 @@ pub mod explain;
 pub mod history;
 pub mod instruction;
 pub mod recipe;
+pub mod record;
+pub mod share;
 mod shown;
 pub mod terms;
 pub mod warning;

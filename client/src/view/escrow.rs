@@ -363,6 +363,13 @@ fn money(escrow: &EscrowAccount, denomination: &Denomination) -> Vec<Share> {
     all.into_iter().filter(|(_, units)| *units > 0).map(|(of, units)| share(of, units)).collect()
 }
 
+impl Escrow {
+    /// The escrow that it tells of, proved by its own account: none where that is not one.
+    pub fn decode(&self) -> Option<EscrowAccount> {
+        EscrowAccount::decode_data(&BASE64_STANDARD.decode(&self.account).ok()?).ok()
+    }
+}
+
 impl Ending {
     fn new(escrow: &EscrowAccount, outcome: &Outcome, denomination: &Denomination) -> Self {
         let Outcome { ending, moved, .. } = outcome;

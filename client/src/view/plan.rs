@@ -19,6 +19,8 @@ pub struct Plan {
     pub cluster: Option<Cluster>,
     /// The escrow's address.
     pub address: String,
+    /// What was found at the addresses of the parties that somebody should know before signing, a sentence each.
+    pub found: Vec<String>,
     /// What would be done, in words, one action each.
     pub actions: Vec<String>,
     /// What the buyer would pay in.
@@ -112,6 +114,7 @@ impl Plan {
             version: VERSION,
             cluster: None,
             address: escrow.address.to_string(),
+            found: Vec::new(),
             actions: told.collect(),
             paid_in: paid_in.map(|units| denomination.amount(units).into()),
             cost: None,

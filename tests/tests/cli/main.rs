@@ -1,13 +1,18 @@
 //! The command line as people and scripts use it: the real binary, against an embedded validator.
 
+mod checks;
 mod commands;
 mod config;
+mod consent;
 mod demo;
 mod help;
 mod localnet;
 mod mistakes;
 mod pipes;
+mod roles;
 mod secrets;
+mod terminal;
+mod terms;
 
 use std::{
     fs,
