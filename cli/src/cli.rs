@@ -4,24 +4,33 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use escrow_client::transaction::budget::Fees;
-use escrow_frame::{Options, print};
+use escrow_frame::{Options, Signing, print};
 use solana_pubkey::Pubkey;
 
-#[cfg(feature = "localnet")]
-use crate::{commands::localnet, demo};
 use crate::{
+    commands::explain,
     context::{Asked, Context},
     error::Result,
     on_chain::{OnChain, execute},
     parse,
 };
+#[cfg(feature = "localnet")]
+use crate::{commands::localnet, demo};
 
 /// Escrows on Solana: money is held by a program and released only when agreed conditions are met.
 #[derive(Debug, Parser)]
-#[command(name = "escrow", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "escrow",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Exit codes: escrow explain exit-codes. Errors: escrow explain ERROR"
+)]
 pub struct Cli {
     #[command(flatten)]
     pub options: Options,
+    #[command(flatten)]
+    signing: Signing,
     #[command(flatten)]
     sending: Sending,
     #[command(subcommand)]
@@ -99,6 +108,20 @@ impl Sending {
 enum Command {
     #[command(flatten)]
     OnChain(OnChain),
+    /// Explain an error, by its number, name or kind; `exit-codes` for what the command exits with
+    Explain(explain::ExplainArgs),
+    /// Print a file with terms to fill in, for `escrow create --from FILE`
+    Template,
+    /// Print completions for a shell
+    Completions(explain::CompletionsArgs),
+    /// Print the manual page
+    Man,
+    /// What the command exits with
+    #[command(hide = true, after_help = explain::EXIT_CODES)]
+    ExitCodes,
+    /// Print docs/cli.md
+    #[command(hide = true)]
+    Documentation,
     /// Run a validator on this machine, with the program deployed
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetArgs),
@@ -109,16 +132,22 @@ enum Command {
 
 /// Runs a command and prints its result.
 pub async fn run(cli: Cli) -> Result<()> {
-    let Cli { options, sending, command } = cli;
+    let Cli { options, signing, sending, command } = cli;
     let format = options.output;
     match command {
         #[cfg(feature = "localnet")]
         Command::Localnet(args) => localnet::run(format, args).await,
         #[cfg(feature = "localnet")]
         Command::Demo(args) => demo::run(format, args).await,
+        Command::Explain(args) => Ok(print(format, &explain::explain(&args)?)?),
+        Command::ExitCodes => Ok(print(format, &explain::Text(explain::EXIT_CODES.to_owned()))?),
+        Command::Template => Ok(print(format, &explain::template())?),
+        Command::Completions(args) => Ok(print(format, &explain::completions(&args))?),
+        Command::Man => Ok(print(format, &explain::man()?)?),
+        Command::Documentation => Ok(print(format, &explain::documentation())?),
         Command::OnChain(command) => {
             let fees = sending.fees();
-            let context = Context::new(options.resolve()?, fees, sending.asked(&command));
+            let context = Context::new(options.resolve()?, signing, fees, sending.asked(&command));
             Ok(print(format, &*execute(&context, command).await?)?)
         }
     }

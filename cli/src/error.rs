@@ -64,12 +64,41 @@ pub enum CliError {
         /// How many there are.
         count: usize,
     },
+    /// Something is not as whoever signs expects it. Nothing was signed.
+    #[error("nothing was signed: the {what} of escrow {escrow} is {is}, and not {expected} as you expect")]
+    Unexpected {
+        /// What differs.
+        what: String,
+        /// What was expected.
+        expected: String,
+        /// What it is.
+        is: String,
+        /// Of which escrow.
+        escrow: Pubkey,
+    },
+    /// Nobody agreed to what is about to be signed, and nobody can be asked.
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// Whoever was asked said no.
+    #[error("nothing was signed: you did not say yes")]
+    Declined,
+    /// The token's issuer has powers that the terms do not accept. Nothing was signed.
+    #[error("refused, and nothing was signed: {text}")]
+    NotAccepted {
+        /// The rule.
+        error: EscrowError,
+        /// Which powers, what they mean, and the options that accept them.
+        text: String,
+    },
     /// The arguments cannot be right, whatever is on the chain.
     #[error("{0}")]
     Arguments(String),
     /// The arguments do not fit what is on the chain.
     #[error("{0}")]
     Usage(String),
+    /// What is on the chain does not allow it, at least not at present.
+    #[error("{0}")]
+    NotNow(String),
     /// The embedded validator failed.
     #[cfg(feature = "localnet")]
     #[error(transparent)]
@@ -172,12 +201,16 @@ impl Diagnostic for CliError {
         match self {
             Self::Frame(error) => error.kind(),
             Self::Client(error) => error.kind(),
-            Self::Refused(_) | Self::Terms(_) | Self::Rule(_) => Kind::Refused,
+            Self::Refused(_) | Self::Terms(_) | Self::Rule(_) | Self::Unexpected { .. } | Self::NotNow(_) => {
+                Kind::Refused
+            }
+            Self::Declined => Kind::Declined,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)
             | Self::NoMilestone { .. }
             | Self::Arguments(_)
+            | Self::Unconfirmed(_)
             | Self::Usage(_) => Kind::Usage,
             #[cfg(feature = "localnet")]
             Self::Localnet(error) => localnet_kind(error),
@@ -202,20 +235,11 @@ impl Diagnostic for CliError {
         }
     }
 
-    /// 2 only where the command line alone shows the mistake.
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Frame(error) => error.exit_code(),
-            Self::Arguments(_) => 2,
-            Self::Submitted { .. } => 0,
-            _ => 1,
-        }
-    }
-
     fn program_error(&self) -> Option<(u32, &'static str)> {
         let error = match self {
             Self::Client(error) => return error.program_error(),
             Self::Refused(refusal) => refusal.error,
+            Self::NotAccepted { error, .. } => *error,
             Self::Terms(TermsError::Rule(error)) | Self::Rule(error) => *error,
             Self::Executed { source, .. } => return source.program_error(),
             _ => return None,
@@ -225,7 +249,7 @@ impl Diagnostic for CliError {
 
     fn address(&self) -> Option<String> {
         let address = match self {
-            Self::WrongKeypair { address, .. } => address,
+            Self::WrongKeypair { address, .. } | Self::Unexpected { escrow: address, .. } => address,
             Self::Client(error) => return error.address(),
             Self::Executed { source, .. } => return source.address(),
             _ => return None,

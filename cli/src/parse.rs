@@ -2,8 +2,10 @@
 
 use std::{any::TypeId, path::Path};
 
+pub use crate::contacts::address;
 use clap::Arg;
-pub use escrow_client::words::parse::{Moment, Percent, Window, address, hash, moment, percent, risk, window};
+use escrow_client::code::DeliveryCode;
+pub use escrow_client::words::parse::{Moment, Percent, Window, hash, moment, percent, risk, window};
 use escrow_frame::signer::secret_itself;
 use sha2::{Digest, Sha256};
 
@@ -39,7 +41,8 @@ pub fn secret_file(path: &Path) -> Result<[u8; 32]> {
         return Ok(raw);
     }
     let text = std::str::from_utf8(&content).unwrap_or_default();
-    hash(text.trim()).map_err(|_| {
+    // With separators or without, as `escrow code` prints it.
+    text.parse().map(|code: DeliveryCode| *code.secret()).map_err(|_| {
         let path = path.display();
         CliError::Usage(format!("{path} does not contain a secret (expected 32 raw bytes or 64 hexadecimal digits)"))
     })

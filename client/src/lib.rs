@@ -45,13 +45,15 @@ pub mod words;
 pub mod work;
 
 pub use {
-    chain::{Situation, read},
+    chain::{Cluster, Cost, Situation, read},
     deal::{
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, code, due, event, evidence, explain, history, instruction, recipe,
+        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, recipe,
         recipe::Recipe,
+        record, share,
+        share::Share,
         terms,
         terms::TermsBuilder,
         warning,

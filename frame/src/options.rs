@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 
 use crate::{config::SolanaConfig, error::Result, node::node_url, output::Format, signer::SignerSource};
@@ -48,6 +48,64 @@ pub struct Options {
         hide_env_values = true
     )]
     pub output: Format,
+}
+
+/// Options of every command that signs. A switch's variable counts as set for `1`, `true` and `yes`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of every command that signs")]
+pub struct Signing {
+    /// Sign without asking. A script that pays what somebody else wrote says what it expects, too: see each command
+    #[arg(short, long, global = true, env = "ESCROW_YES", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+
+    /// Show what would be signed, what it costs and how it can end, and sign nothing
+    #[arg(long, global = true, env = "ESCROW_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub dry_run: bool,
+
+    /// Who pays the fees and the rent of token accounts, if not --keypair: another key file
+    #[arg(long, global = true, value_name = "SIGNER", env = "ESCROW_FEE_PAYER", hide_env_values = true)]
+    pub fee_payer: Option<PathBuf>,
+
+    /// Sign, and print the transaction instead of sending it
+    #[arg(
+        long,
+        global = true,
+        requires = "blockhash",
+        env = "ESCROW_SIGN_ONLY",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
+    pub sign_only: bool,
+
+    /// The block hash to sign with, for --sign-only and --dump-transaction-message
+    #[arg(long, global = true, value_name = "HASH", env = "ESCROW_BLOCKHASH", hide_env_values = true)]
+    pub blockhash: Option<String>,
+
+    /// A signature that was made elsewhere. Repeat for several
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS=SIGNATURE",
+        env = "ESCROW_SIGNER",
+        hide_env_values = true,
+        requires = "blockhash"
+    )]
+    pub signer: Vec<String>,
+
+    /// Print the message that would be signed, in base64, and sign nothing. --keypair may be an address
+    #[arg(
+        long,
+        global = true,
+        requires = "blockhash",
+        env = "ESCROW_DUMP_TRANSACTION_MESSAGE",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
+    pub dump_transaction_message: bool,
+
+    /// The escrow as `show --output json` told of it: with it and --blockhash nothing is asked of any node
+    #[arg(long, global = true, value_name = "FILE", env = "ESCROW_STATE", hide_env_values = true)]
+    pub state: Option<PathBuf>,
 }
 
 /// What the options come to.

@@ -5,11 +5,12 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 use escrow_client::{
     EscrowAccount, EscrowInstruction, Filter, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
+    code::DeliveryCode,
     sender::Intention,
-    terms::{Fee, defaults, reference_salt},
+    terms::{CodeKind, Fee, Retention, defaults, reference_salt},
     view,
     warning::warnings,
     words::{Denomination, warning::told},
@@ -17,11 +18,12 @@ use escrow_client::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::perform;
+use super::{Done, perform};
 use crate::{
+    consent::Expectations,
     context::Context,
     error::{CliError, Result},
-    layout::EscrowLayout,
+    layout::{EscrowLayout, PlanLayout},
     parse::{self, Moment, Percent, Window},
 };
 
@@ -29,7 +31,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  escrow create --seller SELLER --amount 1.5 --deliver-by 14d --fund
+  escrow create --seller SELLER --arbiter ARBITER --amount 1.5 --deliver-by 14d --fund
   escrow create --seller SELLER --amount 250 --mint MINT --arbiter ARBITER --deliver-by 30d
   escrow create --seller SELLER --milestone 100,10d --milestone 400,30d,7d --arbiter ARBITER --fund")]
 #[command(group(ArgGroup::new("what").required(true).args(["amount", "milestone"])))]
@@ -95,9 +97,9 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNANSWERED_BPS))]
     unanswered: Percent,
 
-    /// The seller's share if nobody rules on a dispute in time, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNRULED_BPS))]
-    unruled: Percent,
+    /// The seller's share if nobody rules on a dispute in time, in percent [default: 50; without --arbiter it has to be said]
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent)]
+    unruled: Option<Percent>,
 
     /// A fee on what is released, in percent, at most 10
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "fee_recipient")]
@@ -119,65 +121,130 @@ pub struct CreateArgs {
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
 
+    /// A part of every milestone that is paid later, in percent: when the last delivery is as old as --for says, in which time it
+    /// can be disputed
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "retained_for")]
+    retention: Option<Percent>,
+
+    /// How long the retention is held back
+    #[arg(id = "retained_for", long = "for", value_name = "DURATION", value_parser = parse::window, requires = "retention")]
+    retained_for: Option<Window>,
+
+    /// Make a code that you give away on delivery, and that pays the seller at once: who has it has your acceptance. soft: the
+    /// seller may also deliver without it, and is paid after the review. strict: no code, no money
+    #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "soft", conflicts_with_all = ["hashlock", "attester"])]
+    delivery_code: Option<CodeArg>,
+
     /// Pay the principal in at once (the keypair must be the buyer's)
     #[arg(long)]
     fund: bool,
+
+    /// Go on where the seller is no wallet, or looks like somebody else whom you know
+    #[arg(long)]
+    allow_any_seller: bool,
+
+    /// Take options from a file that `escrow template` has written; those that are typed, too, count instead
+    #[arg(long, value_name = "FILE")]
+    #[expect(dead_code, reason = "put in place of itself before anything is parsed")]
+    from: Option<PathBuf>,
 }
 
-/// A new escrow.
+/// Who can end a deal with its delivery code, as written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CodeArg {
+    Soft,
+    Strict,
+}
+
+impl From<CodeArg> for CodeKind {
+    fn from(argument: CodeArg) -> Self {
+        match argument {
+            CodeArg::Soft => Self::Soft,
+            CodeArg::Strict => Self::Strict,
+        }
+    }
+}
+
+/// A new escrow, or what it would be.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct Created(view::Created);
+#[serde(untagged)]
+pub enum Created {
+    /// It was created.
+    Executed(Box<view::Created>),
+    /// Nothing was to be signed; this is what would have been.
+    Planned(Box<view::Plan>),
+}
 
 impl Display for Created {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let view::Created { address, funded, signature, warnings, escrow, .. } = &self.0;
+        let view::Created { address, funded, signature, escrow, .. } = match self {
+            Self::Executed(created) => &**created,
+            Self::Planned(plan) => return PlanLayout { plan, signer: None, roles: "" }.fmt(f),
+        };
         let what = if *funded { "created and funded" } else { "created, not funded yet" };
         writeln!(f, "escrow {address} {what}\ntransaction {signature}\n")?;
-        write!(f, "{}", EscrowLayout(escrow))?;
-        if !warnings.is_empty() {
-            writeln!(f, "\n  what could go against one of you")?;
-        }
-        for warning in warnings {
-            writeln!(f, "    {warning}")?;
-        }
-        Ok(())
+        EscrowLayout { escrow, viewer: None }.fmt(f)
     }
 }
 
 pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     let creator = context.address()?;
-    let fund = args.fund;
-    let now = context.client.now().await?;
+    let (fund, any_seller) = (args.fund, args.allow_any_seller);
+    let now = context.now().await?;
     let denomination = match &args.mint {
         None => Denomination::SOL,
         Some(mint) => context.client.mint(mint).await?.denomination(),
     };
+    let code = args.delivery_code.map(|_| DeliveryCode::generate());
     // Terms that were signed are these, whatever the same words come to at present.
-    let terms = match context.begun().await?.as_ref().and_then(created) {
-        Some(terms) => terms,
+    let begun = match context.signs_only() {
+        true => None,
+        false => context.begun().await?.as_ref().and_then(created),
+    };
+    let (terms, code) = match begun {
+        Some(terms) => (terms, None),
         None => {
             let salt = match context.reference() {
                 Some(reference) => Some(first_under(context, reference, &args, creator).await?),
                 None => None,
             };
-            agree(args, salt, creator, &denomination, now)?
+            (agree(args, salt, creator, code.as_ref(), &denomination, now)?, code)
         }
     };
     let situation = Situation { escrow: EscrowAccount::agreed(&terms, creator)?, denomination, now };
-    let done = perform(context, &situation, &Recipe::create(&terms, creator, fund)?).await?;
+    // Before anything leaves this machine: without the code the money would wait for its deadline.
+    let kept = code.as_ref().map(|code| context.codes().keep(&situation.escrow.address, code)).transpose()?;
+    let recipe = Recipe::create(&terms, creator, fund)?;
+    let done = perform(context, &situation, &recipe, &Expectations { any_seller, ..Expectations::NONE }).await;
+    if let (Some(kept), Err(CliError::Declined | CliError::Unconfirmed(_)) | Ok(Done::Planned(_))) = (&kept, &done) {
+        // Nothing was signed that it would open.
+        let _ = std::fs::remove_file(kept);
+    }
+    let done = done?;
+    let done = match done {
+        Done::Executed(done) => done,
+        Done::Planned(plan) => return Ok(Created::Planned(plan)),
+    };
+    if let Some(kept) = kept {
+        context.note(format_args!(
+            "The delivery code is in {}, and `escrow code {}` shows it. Whoever has it is paid: give it away when you have looked \
+             at the delivery, and not before",
+            kept.display(),
+            situation.escrow.address
+        ));
+    }
     if !fund {
         context.note(format_args!("Next, the buyer runs: escrow fund {}", situation.escrow.address));
     }
-    let escrow = context.situation(&situation.escrow.address).await?.view()?;
-    Ok(Created(view::Created {
+    let escrow = context.view(&context.situation(&situation.escrow.address).await?).await?;
+    Ok(Created::Executed(Box::new(view::Created {
         version: view::VERSION,
         address: escrow.address.clone(),
         funded: fund,
-        signature: done.0.signature,
+        signature: done.signature,
         warnings: warnings(&terms, now).iter().map(told).collect(),
         escrow,
-    }))
+    })))
 }
 
 /// The terms of the escrow that an earlier run of this command creates.
@@ -218,15 +285,24 @@ async fn first_under(context: &Context, reference: &str, args: &CreateArgs, crea
         ))),
     }
 }
+/// What is asked of whoever names no arbiter.
+const NO_ARBITER: &str = "without --arbiter nobody can rule on a dispute. Then a buyer who disputes a delivery, however good it \
+     was, gets back what --unruled leaves, and a seller who delivered badly keeps the rest, unless the two agree. Name an arbiter \
+     with --arbiter, or say with --unruled how much of it is the seller's: --unruled 50 for half each, --unruled 100 for a buyer \
+     who has nothing to win by a dispute";
 
 /// The terms that the arguments name, with `creator` as the buyer where none is named.
 fn agree(
     args: CreateArgs,
     salt: Option<[u8; 16]>,
     creator: Pubkey,
+    code: Option<&DeliveryCode>,
     denomination: &Denomination,
     now: i64,
 ) -> Result<Terms> {
+    if args.arbiter.is_none() && args.unruled.is_none() {
+        return Err(CliError::Arguments(NO_ARBITER.to_owned()));
+    }
     let milestones = match (args.amount, args.deliver_by) {
         (Some(amount), Some(deliver_by)) => vec![MilestoneTerms {
             amount: denomination.parse(&amount)?,
@@ -249,12 +325,20 @@ fn agree(
         ruling_window: Some(args.ruling_window.0),
         undelivered_bps: Some(args.undelivered.0),
         unanswered_bps: Some(args.unanswered.0),
-        unruled_bps: Some(args.unruled.0),
+        unruled_bps: args.unruled.map(|share| share.0),
         hashlock: args.hashlock,
         document_hash: args.document.as_deref().map(parse::file_hash).transpose()?,
         milestones,
         salt,
+        retention: args
+            .retention
+            .zip(args.retained_for)
+            .map(|(Percent(bps), Window(seconds))| Retention { bps, seconds }),
         ..TermsBuilder::new(args.buyer.unwrap_or(creator), args.seller, denomination.asset)
+    };
+    let builder = match (code, args.delivery_code) {
+        (Some(code), Some(kind)) => builder.delivery_code(code, kind.into())?,
+        _ => builder,
     };
     Ok(builder.build(now)?)
 }

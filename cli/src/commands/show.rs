@@ -24,20 +24,28 @@ pub struct ShowArgs {
 /// An escrow as it stands.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub struct Shown(view::Escrow);
+pub struct Shown {
+    escrow: view::Escrow,
+    /// Whose keypair it is that was named, if there is one.
+    #[serde(skip)]
+    viewer: Option<Pubkey>,
+}
 
 impl Display for Shown {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        EscrowLayout(&self.0).fmt(f)
+        EscrowLayout { escrow: &self.escrow, viewer: self.viewer }.fmt(f)
     }
 }
 
 pub async fn run(context: &Context, args: ShowArgs) -> Result<Shown> {
     let situation = context.situation(&args.escrow).await?;
-    let shown = situation.view()?;
-    if !args.history {
-        return Ok(Shown(shown));
-    }
-    let history = context.client.history(&args.escrow).await?;
-    Ok(Shown(shown.with_history(&history, &situation.denomination, situation.now)))
+    let escrow = context.view(&situation).await?;
+    let escrow = match args.history {
+        false => escrow,
+        true => {
+            let history = context.client.history(&args.escrow).await?;
+            escrow.with_history(&history, &situation.denomination, situation.now)
+        }
+    };
+    Ok(Shown { escrow, viewer: context.address().ok() })
 }

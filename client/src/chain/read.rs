@@ -14,7 +14,7 @@ use serde_json::json;
 use solana_account::Account;
 use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
 use solana_client::{
-    client_error::ClientErrorKind,
+    client_error::{ClientError, ClientErrorKind},
     nonblocking::rpc_client::RpcClient,
     rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     rpc_filter::{Memcmp, RpcFilterType},
@@ -27,8 +27,8 @@ use solana_pubkey::Pubkey;
 
 use super::decode::decode;
 use crate::{
-    Error, EscrowAccount, Result, address::associated_token_address, node::Nodes, send::Sending, terms::Asset,
-    words::Denomination,
+    Error, EscrowAccount, Result, address::associated_token_address, error::without_url, node::Nodes, send::Sending,
+    terms::Asset, words::Denomination,
 };
 
 /// Which escrows to list. An address that is named must match.
@@ -138,6 +138,12 @@ impl EscrowClient {
     /// The commitment level that is read at and waited for.
     pub fn commitment(&self) -> CommitmentConfig {
         self.nodes.commitment()
+    }
+
+    /// What went wrong at the preferred node.
+    pub(crate) fn rpc_error(&self, source: ClientError) -> Error {
+        let url = self.nodes.names().into_iter().next().unwrap_or_default();
+        Error::Rpc { url, source: Box::new(without_url(source)) }
     }
 
     /// The account at `address`, if there is one.
@@ -423,7 +429,11 @@ impl EscrowClient {
             .account(mint)
             .await?
             .ok_or_else(|| Error::NotAMint { address: *mint, reason: "there is no such account".to_owned() })?;
-        let size = token_account_size(&account);
+        self.rent(token_account_size(&account)).await
+    }
+
+    /// What an account of this many bytes costs, in lamports.
+    pub(super) async fn rent(&self, size: usize) -> Result<u64> {
         self.nodes.ask(|rpc| async move { rpc.get_minimum_balance_for_rent_exemption(size).await }).await
     }
 
@@ -499,8 +509,17 @@ const MINT_DECIMALS_OFFSET: usize = 44;
 /// The size of a token account, and where extensions begin in it.
 const TOKEN_ACCOUNT_SIZE: usize = 165;
 
+/// How large an escrow's vault for a mint's tokens is: a token account whose owner could change.
+pub(super) fn vault_size(mint: &Account) -> usize {
+    /// The extension that says that the owner never changes, without content.
+    const IMMUTABLE_OWNER: usize = 4;
+    let size = token_account_size(mint).saturating_sub(if mint.owner == Token2022::id() { IMMUTABLE_OWNER } else { 0 });
+    // Without any extension there is no kind of account behind it either.
+    if size == TOKEN_ACCOUNT_SIZE.saturating_add(1) { TOKEN_ACCOUNT_SIZE } else { size }
+}
+
 /// How large an associated token account of a mint is. Its extensions follow from the mint's.
-fn token_account_size(mint: &Account) -> usize {
+pub(super) fn token_account_size(mint: &Account) -> usize {
     if mint.owner != Token2022::id() {
         return TOKEN_ACCOUNT_SIZE;
     }

@@ -203,6 +203,11 @@ impl Unsigned {
         self.message().static_account_keys().get(..count).unwrap_or_default()
     }
 
+    /// Their signatures, in the same order; all zero for those who have not signed.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.transaction.signatures
+    }
+
     /// Those who have not signed.
     pub fn missing(&self) -> Vec<Pubkey> {
         let signed = self.transaction.signatures.iter().map(|signature| *signature != Signature::default());

@@ -13,11 +13,12 @@ mod due;
 mod escrow;
 mod event;
 mod history;
+mod plan;
 
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {case::*, common::*, course::*, done::*, due::*, escrow::*, event::*, history::*};
+pub use {case::*, common::*, course::*, done::*, due::*, escrow::*, event::*, history::*, plan::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;
@@ -33,6 +34,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("case", schema::<Case>("A case that was checked")),
         ("event", schema::<Event>("Something that happened to an escrow, or a deadline that comes near")),
         ("done", schema::<Done>("A change to an escrow that was executed")),
+        ("plan", schema::<Plan>("What is about to be signed")),
     ]
 }
 

@@ -129,7 +129,7 @@ impl Display for Position {
             escrow: cursor.escrow,
             slot: cursor.slot,
             time: cursor.time,
-            state: cursor.state.as_ref().map(EscrowAccount::data),
+            state: cursor.state.as_ref().map(EscrowAccount::encode),
             opening: cursor.opening,
             over: cursor.over,
             told: cursor.told.iter().map(|id| id.0).collect(),
