@@ -1,6 +1,6 @@
 //! `escrow`: creates, funds, settles and explains escrows on Solana.
 //!
-//! Its files, in the order in which they use each other: [`error`]; [`parse`], arguments as people write them; [`view`], how
+//! Its files, in the order in which they use each other: [`error`]; [`parse`], arguments as people write them; [`layout`], how
 //! things look; [`context`], what every command needs; [`commands`], one file each; [`on_chain`], the list of them; [`demo`],
 //! which plays them; [`cli`], the whole command line. What it shares with the project's other command lines, above all the one
 //! place that prints, is the crate `escrow-frame`.
