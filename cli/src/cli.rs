@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use escrow_client::sender::Pace;
 use escrow_frame::{Options, print};
 
 #[cfg(feature = "localnet")]
@@ -11,6 +12,7 @@ use crate::{
     context::{Asked, Context},
     error::Result,
     on_chain::{OnChain, execute},
+    parse,
 };
 
 /// Escrows on Solana: money is held by a program and released only when agreed conditions are met.
@@ -33,6 +35,10 @@ struct Sending {
     #[arg(long, global = true, value_name = "DIR", env = "ESCROW_JOURNAL", hide_env_values = true)]
     journal: Option<PathBuf>,
 
+    /// Waiting times in milliseconds, so that a test need not wait real minutes
+    #[arg(long, global = true, hide = true, value_parser = parse::pace, env = "ESCROW_PACE", hide_env_values = true)]
+    pace: Option<Pace>,
+
     /// Do it once more, though the same command succeeded a short while ago
     #[arg(long, global = true)]
     again: bool,
@@ -46,7 +52,7 @@ impl Sending {
             let state = state.or_else(|| Some(std::env::home_dir()?.join(".local/state")));
             state.unwrap_or_default().join("escrow")
         });
-        Asked::Typed { command: format!("{command:?}"), journal, again: self.again }
+        Asked::Typed { command: format!("{command:?}"), journal, again: self.again, pace: self.pace }
     }
 }
 

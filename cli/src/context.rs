@@ -5,7 +5,7 @@ use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 use escrow_client::{
     EscrowClient, Executed, Order, OrderStep, Situation,
     send::{Progress, once},
-    sender::{Fingerprint, Intention, Journal, Stage},
+    sender::{Fingerprint, Intention, Journal, Pace, Stage},
 };
 use escrow_frame::{Format, Settings, SignerSource, note};
 use solana_keypair::Keypair;
@@ -39,6 +39,8 @@ pub enum Asked {
         journal: PathBuf,
         /// A repetition is meant as one.
         again: bool,
+        /// Other waiting times than the usual.
+        pace: Option<Pace>,
     },
     /// By a program that means each command once.
     #[cfg(feature = "localnet")]
@@ -95,9 +97,10 @@ impl Context {
         let client = match &self.asked {
             #[cfg(feature = "localnet")]
             Asked::Once => self.client.clone(),
-            Asked::Typed { journal, .. } => {
+            Asked::Typed { journal, pace, .. } => {
                 let journal = Journal::open(journal).map_err(|error| CliError::Journal(error.to_string()))?;
-                self.client.clone().keeping(journal)
+                let client = self.client.clone().keeping(journal);
+                pace.map_or(client.clone(), |pace| client.at_pace(pace))
             }
         };
         let (format, commitment) = (self.format, self.client.lasting().commitment);

@@ -1,5 +1,6 @@
 //! What the tests of the program share: a bank in LiteSVM with the committed bytecode, seven people and two assets.
 
+pub mod binary;
 pub mod compute_units;
 pub mod documents;
 pub mod fixtures;
