@@ -30,7 +30,7 @@ impl World {
     pub async fn new() -> Self {
         let net = Localnet::start(Config::default().with_blocks(Blocks::Every(Duration::from_millis(BLOCK)))).await;
         let net = net.expect("an embedded validator");
-        let operator = net.new_funded_keypair(1_000_000 * MONEY).await.expect("an operator");
+        let operator = net.new_funded_keypair(2_000 * MONEY).await.expect("an operator");
         Self { chain: EscrowClient::from_rpc(net.rpc()), net, operator }
     }
 
