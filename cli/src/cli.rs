@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use escrow_client::transaction::budget::Fees;
+use escrow_client::{sender::Pace, transaction::budget::Fees};
 use escrow_frame::{Options, Signing, print};
 use solana_pubkey::Pubkey;
 
@@ -44,6 +44,10 @@ struct Sending {
     /// Folder of the journal, where what is signed is kept before it is sent [default: ~/.local/state/escrow]
     #[arg(long, global = true, value_name = "DIR", env = "ESCROW_JOURNAL", hide_env_values = true)]
     journal: Option<PathBuf>,
+
+    /// Waiting times in milliseconds, so that a test need not wait real minutes
+    #[arg(long, global = true, hide = true, value_parser = parse::pace, env = "ESCROW_PACE", hide_env_values = true)]
+    pace: Option<Pace>,
 
     /// Do it once more, though the same command succeeded a short while ago
     #[arg(long, global = true)]
@@ -98,8 +102,8 @@ impl Sending {
             Some(reference) => format!("{}, reference {reference}", command.name()),
             None => format!("{command:?}"),
         };
-        let Self { again, no_wait, reference, nonce, .. } = self;
-        Asked::Typed { command: typed, journal, again, reference, no_wait, nonce }
+        let Self { again, no_wait, reference, nonce, pace, .. } = self;
+        Asked::Typed { command: typed, journal, again, reference, no_wait, nonce, pace }
     }
 }
 

@@ -4,11 +4,10 @@ use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 
 use escrow_client::{
     EscrowClient, Executed, Order, OrderStep, Situation, Unsigned,
-    send::Progress,
-    sender::{Fingerprint, Intention, Journal, Stage},
+    send::{Progress, once},
+    sender::{Fingerprint, Intention, Journal, Pace, Stage},
     terms::Asset,
-    transaction::budget::Fees,
-    transaction::{Lifetime, Origin},
+    transaction::{Lifetime, Origin, budget::Fees},
     view,
     words::Denomination,
 };
@@ -57,6 +56,8 @@ pub enum Asked {
         no_wait: bool,
         /// The nonce account to sign with.
         nonce: Option<Pubkey>,
+        /// Other waiting times than the usual.
+        pace: Option<Pace>,
     },
     /// By a program that means each command once.
     #[cfg(feature = "localnet")]
@@ -216,6 +217,10 @@ impl Context {
         let client = match self.journal()? {
             None => self.client.clone(),
             Some(journal) => self.client.clone().keeping(journal),
+        };
+        let client = match &self.asked {
+            Asked::Typed { pace: Some(pace), .. } => client.at_pace(*pace),
+            _ => client,
         };
         let (format, commitment) = (self.format, self.client.lasting().commitment);
         let client = client.telling(move |progress| match progress {

@@ -7,6 +7,7 @@
 //! - [`fixtures`], [`compute_units`], [`documents`], [`typescript`]: committed files that follow from the code, which
 //!   [`generated`] lists.
 
+pub mod binary;
 pub mod compute_units;
 pub mod deal;
 pub mod documents;

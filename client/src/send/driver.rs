@@ -33,9 +33,6 @@ use super::{
 };
 use crate::{Action, Error, Result, Signed, error::without_url, node::Nodes};
 
-/// How long a claim on an intention lasts, in milliseconds, and when it is renewed.
-const CLAIM: u64 = 60_000;
-
 /// How many sends one node has at a time.
 const SENDS: usize = 64;
 
@@ -128,7 +125,7 @@ impl Driver {
         let owner = format!("{}-{:08x}", self.owner, rand::rng().random::<u32>());
         loop {
             let at = now();
-            match self.store.claim(fingerprint, &owner, at, at.plus(CLAIM)).await.map_err(journal)? {
+            match self.store.claim(fingerprint, &owner, at, at.plus(self.pace.claim)).await.map_err(journal)? {
                 Claim::Held(fence, intention) => return Ok((fence, intention)),
                 Claim::Busy(Lease { owner, until, .. }) => {
                     if at.since(began) > self.pace.limit {
@@ -296,7 +293,7 @@ impl<'a> Run<'a> {
 
     async fn hear_until(&mut self, until: Time) {
         // A claim is renewed also while nothing happens.
-        let wait = until.since(now()).min(CLAIM / 4);
+        let wait = until.since(now()).min(self.driver.pace.claim / 4);
         let deadline = Instant::now().checked_add(Duration::from_millis(wait));
         let Some(deadline) = deadline else { return };
         if let Ok(Some(observation)) =
@@ -308,14 +305,14 @@ impl<'a> Run<'a> {
 
     async fn renew(&mut self) {
         let at = now();
-        if at.since(self.renewed) < CLAIM / 3 {
+        if at.since(self.renewed) < self.driver.pace.claim / 3 {
             return;
         }
         self.renewed = at;
         let Ok(Some(intention)) = self.driver.store.find(self.fence.fingerprint).await else { return };
         let Some(lease) = intention.lease().filter(|lease| lease.fence == self.fence.number) else { return };
         // Where somebody else has it, what is written next is refused, and the sender says so.
-        let _ = self.driver.store.claim(self.fence.fingerprint, &lease.owner, at, at.plus(CLAIM)).await;
+        let _ = self.driver.store.claim(self.fence.fingerprint, &lease.owner, at, at.plus(self.driver.pace.claim)).await;
     }
 
     async fn sign(&mut self, signs: &mut dyn Signs, position: Position) {
