@@ -49,7 +49,7 @@ pub use {
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, code, due, event, evidence, explain, history, instruction, recipe,
+        address, amount, code, due, event, evidence, explain, history, instruction, receipt, recipe,
         recipe::Recipe,
         terms,
         terms::TermsBuilder,

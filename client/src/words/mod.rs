@@ -8,6 +8,7 @@
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
 //! - [`due`]: what an escrow asks of somebody, and the deadlines that come near;
 //! - [`history`]: what a history does not tell;
+//! - [`receipt`]: how a deal ended, and what moved;
 //! - [`warning`]: what could go against somebody;
 //! - [`parse`]: and what people write, read.
 
@@ -16,6 +17,7 @@ pub mod due;
 pub mod history;
 pub mod name;
 pub mod parse;
+pub mod receipt;
 pub mod refusal;
 pub mod sentence;
 pub mod time;
