@@ -4,7 +4,7 @@ use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 
 use escrow_client::{
     EscrowClient, Executed, Order, OrderStep, Situation, Unsigned,
-    send::{Progress, once},
+    send::Progress,
     sender::{Fingerprint, Intention, Journal, Pace, Stage},
     terms::Asset,
     transaction::{Lifetime, Origin, budget::Fees},

@@ -50,7 +50,7 @@ pub use {
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, recipe,
+        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, receipt, recipe,
         recipe::Recipe,
         record, share,
         share::Share,

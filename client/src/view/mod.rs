@@ -14,11 +14,12 @@ mod escrow;
 mod event;
 mod history;
 mod plan;
+mod receipt;
 
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {case::*, common::*, course::*, done::*, due::*, escrow::*, event::*, history::*, plan::*};
+pub use {case::*, common::*, course::*, done::*, due::*, escrow::*, event::*, history::*, plan::*, receipt::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;
@@ -33,6 +34,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("attention", schema::<Attention>("An escrow in a list, and what it asks of somebody")),
         ("case", schema::<Case>("A case that was checked")),
         ("event", schema::<Event>("Something that happened to an escrow, or a deadline that comes near")),
+        ("receipt", schema::<Receipt>("A receipt for a deal that is over")),
         ("done", schema::<Done>("A change to an escrow that was executed")),
         ("plan", schema::<Plan>("What is about to be signed")),
     ]

@@ -11,6 +11,7 @@
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
 //! - [`due`]: what an escrow asks of somebody, and the deadlines that come near;
 //! - [`history`]: what a history does not tell;
+//! - [`receipt`]: how a deal ended, and what moved;
 //! - [`warning`]: what could go against somebody;
 //! - [`record`]: what somebody has done before;
 //! - [`parse`]: and what people write, read.
@@ -22,6 +23,7 @@ pub mod history;
 pub mod name;
 pub mod parse;
 pub mod record;
+pub mod receipt;
 pub mod refusal;
 pub mod sentence;
 pub mod share;

@@ -3,4 +3,5 @@
 //! state machines that read no clock and talk to nobody; what drives them is thin.
 
 pub mod case;
+pub mod keep;
 pub mod watch;

@@ -2,4 +2,5 @@
 
 mod due;
 mod evidence;
+mod keep;
 mod watch;
