@@ -131,6 +131,11 @@ impl EscrowClient {
         self.nodes.name()
     }
 
+    /// The nodes' names, as a journal has them: their addresses, without what might be a secret.
+    pub fn node_names(&self) -> Vec<String> {
+        self.nodes.names()
+    }
+
     /// The commitment level that is read at and waited for.
     pub fn commitment(&self) -> CommitmentConfig {
         self.nodes.commitment()
@@ -411,6 +416,15 @@ impl EscrowClient {
             .await?
             .ok_or_else(|| Error::NotAMint { address: *mint, reason: "there is no such account".to_owned() })?;
         let size = token_account_size(&account);
+        self.rent(size).await
+    }
+
+    /// The rent of an account of so many bytes, in lamports.
+    ///
+    /// # Errors
+    ///
+    /// Where no node answers.
+    pub async fn rent(&self, size: usize) -> Result<u64> {
         self.nodes.ask(|rpc| async move { rpc.get_minimum_balance_for_rent_exemption(size).await }).await
     }
 
