@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use super::Api;
@@ -44,18 +44,33 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
 }
 
-/// All of a body, up to the cap, in its time.
-async fn read(api: &Api, body: Body) -> Result<Bytes> {
+/// All of a body, up to the cap, in its time. What is too long is read on for a while, and thrown away: a client that is still
+/// sending does not hear an answer.
+async fn read(api: &Api, mut body: Body) -> Result<Bytes> {
+    const THROWN_AWAY: usize = 16 * 1024 * 1024;
     let limits = &api.config.limits;
-    let too_large =
-        || Problem::new(Code::BodyTooLarge, format!("a body has at most {} bytes", limits.body_bytes));
-    let collected = Limited::new(body, limits.body_bytes).collect();
-    match tokio::time::timeout(Duration::from_secs(limits.body_seconds), collected).await {
-        Err(_) => Err(Problem::new(Code::SlowBody, format!("the body did not arrive within {} s", limits.body_seconds))),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::new(Code::Malformed, format!("the body broke off: {error}"))),
-    }
+    let collect = async {
+        let (mut bytes, mut thrown) = (Vec::new(), 0usize);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Problem::new(Code::Malformed, format!("the body broke off: {error}")))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if thrown == 0 && bytes.len().saturating_add(data.len()) <= limits.body_bytes {
+                bytes.extend_from_slice(&data);
+                continue;
+            }
+            thrown = thrown.saturating_add(data.len());
+            if thrown > THROWN_AWAY {
+                break;
+            }
+        }
+        match thrown {
+            0 => Ok(Bytes::from(bytes)),
+            _ => Err(Problem::new(Code::BodyTooLarge, format!("a body has at most {} bytes", limits.body_bytes))),
+        }
+    };
+    let slow =
+        |_| Problem::new(Code::SlowBody, format!("the body did not arrive within {} s", limits.body_seconds));
+    tokio::time::timeout(Duration::from_secs(limits.body_seconds), collect).await.map_err(slow)?
 }
 
 /// Reads JSON.
