@@ -135,6 +135,11 @@ impl EscrowClient {
         self.nodes.name()
     }
 
+    /// The nodes' names, as a journal has them: their addresses, without what might be a secret.
+    pub fn node_names(&self) -> Vec<String> {
+        self.nodes.names()
+    }
+
     /// The commitment level that is read at and waited for.
     pub fn commitment(&self) -> CommitmentConfig {
         self.nodes.commitment()
@@ -429,11 +434,16 @@ impl EscrowClient {
             .account(mint)
             .await?
             .ok_or_else(|| Error::NotAMint { address: *mint, reason: "there is no such account".to_owned() })?;
-        self.rent(token_account_size(&account)).await
+        let size = token_account_size(&account);
+        self.rent(size).await
     }
 
-    /// What an account of this many bytes costs, in lamports.
-    pub(super) async fn rent(&self, size: usize) -> Result<u64> {
+    /// The rent of an account of so many bytes, in lamports.
+    ///
+    /// # Errors
+    ///
+    /// Where no node answers.
+    pub async fn rent(&self, size: usize) -> Result<u64> {
         self.nodes.ask(|rpc| async move { rpc.get_minimum_balance_for_rent_exemption(size).await }).await
     }
 

@@ -330,7 +330,11 @@ impl Signed {
     }
 
     /// What a sender keeps and repeats.
-    pub(crate) fn attempt(&self) -> Result<Attempt, AttemptError> {
+    ///
+    /// # Errors
+    ///
+    /// None for a transaction that was signed with the lifetime that is beside it.
+    pub fn attempt(&self) -> Result<Attempt, AttemptError> {
         let shows = !self.actions().is_empty();
         Attempt::new(&encoding::wire(&self.transaction), self.lifetime.limit(), *self.lifetime.origin(), shows)
     }
