@@ -7,6 +7,8 @@
 pub mod budget;
 mod encoding;
 pub mod pack;
+mod programs;
+pub mod received;
 pub mod returned;
 pub mod squads;
 
