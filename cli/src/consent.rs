@@ -61,8 +61,14 @@ impl Expectations {
         amount: None,
         mint: None,
         terms_hash: None,
+        any_seller: false,
         amount_is_typed: false,
     };
+
+    /// Nothing is expected but that it goes on where `any_seller` says so.
+    pub fn of_ones_own(any_seller: bool) -> Self {
+        Self { any_seller, ..Self::NONE }
+    }
 
     /// Refuses an escrow of which anything is not as expected.
     fn hold(&self, situation: &Situation) -> Result<()> {

@@ -201,9 +201,12 @@ impl Diagnostic for CliError {
         match self {
             Self::Frame(error) => error.kind(),
             Self::Client(error) => error.kind(),
-            Self::Refused(_) | Self::Terms(_) | Self::Rule(_) | Self::Unexpected { .. } | Self::NotNow(_) => {
-                Kind::Refused
-            }
+            Self::NotAccepted { .. }
+            | Self::Refused(_)
+            | Self::Terms(_)
+            | Self::Rule(_)
+            | Self::Unexpected { .. }
+            | Self::NotNow(_) => Kind::Refused,
             Self::Declined => Kind::Declined,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)

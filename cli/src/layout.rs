@@ -496,9 +496,9 @@ impl Display for QrLayout<'_> {
         if code.width().saturating_add(8) > 80 {
             return writeln!(f, "(too much for a QR code that fits 80 columns)");
         }
-        let drawn = code.render::<qrcode::render::unicode::Dense1x2>();
-        let drawn = drawn.dark_color(qrcode::render::unicode::Dense1x2::Light);
-        let drawn = drawn.light_color(qrcode::render::unicode::Dense1x2::Dark).build();
+        let mut renderer = code.render::<qrcode::render::unicode::Dense1x2>();
+        let renderer = renderer.dark_color(qrcode::render::unicode::Dense1x2::Light);
+        let drawn = renderer.light_color(qrcode::render::unicode::Dense1x2::Dark).build();
         f.write_str(&drawn)
     }
 }

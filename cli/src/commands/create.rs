@@ -145,7 +145,6 @@ pub struct CreateArgs {
 
     /// Take options from a file that `escrow template` has written; those that are typed, too, count instead
     #[arg(long, value_name = "FILE")]
-    #[expect(dead_code, reason = "put in place of itself before anything is parsed")]
     from: Option<PathBuf>,
 }
 
@@ -215,7 +214,7 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     // Before anything leaves this machine: without the code the money would wait for its deadline.
     let kept = code.as_ref().map(|code| context.codes().keep(&situation.escrow.address, code)).transpose()?;
     let recipe = Recipe::create(&terms, creator, fund)?;
-    let done = perform(context, &situation, &recipe, &Expectations { any_seller, ..Expectations::NONE }).await;
+    let done = perform(context, &situation, &recipe, &Expectations::of_ones_own(any_seller)).await;
     if let (Some(kept), Err(CliError::Declined | CliError::Unconfirmed(_)) | Ok(Done::Planned(_))) = (&kept, &done) {
         // Nothing was signed that it would open.
         let _ = std::fs::remove_file(kept);
