@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use escrow_client::{sender::Pace, transaction::budget::Fees};
 use escrow_frame::{Options, Signing, print};
 use solana_pubkey::Pubkey;
@@ -146,9 +146,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Explain(args) => Ok(print(format, &explain::explain(&args)?)?),
         Command::ExitCodes => Ok(print(format, &explain::Text(explain::EXIT_CODES.to_owned()))?),
         Command::Template => Ok(print(format, &explain::template())?),
-        Command::Completions(args) => Ok(print(format, &explain::completions(&args))?),
-        Command::Man => Ok(print(format, &explain::man()?)?),
-        Command::Documentation => Ok(print(format, &explain::documentation())?),
+        Command::Completions(args) => Ok(print(format, &explain::completions(&args, Cli::command()))?),
+        Command::Man => Ok(print(format, &explain::man(Cli::command())?)?),
+        Command::Documentation => Ok(print(format, &explain::documentation(Cli::command()))?),
         Command::OnChain(command) => {
             let fees = sending.fees();
             let context = Context::new(options.resolve()?, signing, fees, sending.asked(&command));

@@ -12,6 +12,7 @@ mod poll;
 mod prepare;
 mod read;
 mod sending;
+mod step;
 mod store;
 
 use std::{
@@ -32,8 +33,8 @@ use solana_signer::Signer;
 use solana_transaction_error::TransactionError;
 
 pub use escrow_sender::{Attempt, Status, Verdict};
-pub use prepare::Expected;
 pub(crate) use sending::Sending;
+pub use step::{Expected, OrderStep};
 
 use self::{
     driver::{Finished, Prepared, Signs, Stop, journal},
@@ -55,15 +56,6 @@ pub struct Confirmed {
     pub slot: u64,
     /// On what that rests, in words: which nodes say so.
     pub basis: String,
-}
-
-/// One transaction of an order.
-#[derive(Debug, Clone, Default)]
-pub struct OrderStep {
-    /// Its instructions, without the compute budget.
-    pub instructions: Vec<Instruction>,
-    /// What it acts on: read again before each signing, and if it differs nothing is signed.
-    pub expected: Option<Expected>,
 }
 
 /// What somebody means to do.

@@ -21,9 +21,10 @@ use super::{
     now,
     poll::{read_height, read_nonce},
     read::Ask,
+    step::Expected,
 };
 use crate::{
-    Error, EscrowAccount, EscrowClient, Result, Unsigned,
+    Error, EscrowClient, Result, Unsigned,
     error::{Failure, without_url},
     node::Nodes,
     transaction::{Lifetime, budget},
@@ -31,15 +32,6 @@ use crate::{
 
 /// How long what others pay is believed.
 const FEES_LAST: Duration = Duration::from_secs(10);
-
-/// What a transaction acts on, as it was when it was agreed to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    /// The escrow.
-    pub address: Pubkey,
-    /// How it stands; none where there is no account.
-    pub escrow: Option<EscrowAccount>,
-}
 
 impl EscrowClient {
     /// The genesis hash that all nodes name.

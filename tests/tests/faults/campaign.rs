@@ -98,9 +98,13 @@ pub fn run(door: Door) {
             }
         }
         let took = began.elapsed().as_secs_f64();
-        println!("{schedules} schedules through the {door:?} from seed {seed} in {took:.0} s, the slowest in {slowest:.0?}");
+        println!(
+            "{schedules} schedules through the {door:?} from seed {seed} in {took:.0} s, the slowest in {slowest:.0?}"
+        );
         for (nodes, [runs, wrong, twice, none]) in table {
-            println!("{nodes:?}: {runs} schedules, {wrong} wrong verdicts, {twice} done twice, {none} without a verdict");
+            println!(
+                "{nodes:?}: {runs} schedules, {wrong} wrong verdicts, {twice} done twice, {none} without a verdict"
+            );
         }
         for (what, count) in &counts {
             println!("{count:>10} {what}");
@@ -108,7 +112,11 @@ pub fn run(door: Door) {
         if let Some((schedule, outcome)) = broken.first() {
             let (schedule, outcome) = shrink(schedule, outcome.broken.clone()).await;
             let plans: Vec<String> = schedule.nodes.iter().map(|node| node.plan.to_json()).collect();
-            panic!("{} schedules break a promise. One of them: {schedule:#?}\n{}\n{outcome:#?}", broken.len(), plans.join("\n"));
+            panic!(
+                "{} schedules break a promise. One of them: {schedule:#?}\n{}\n{outcome:#?}",
+                broken.len(),
+                plans.join("\n")
+            );
         }
     });
 }

@@ -1,8 +1,8 @@
 //! What somebody means to do once, and how often the chain shows that it was done.
 
 use escrow_client::{
-    Action, EscrowAccount, EscrowClient, EscrowInstruction, Filter, OrderStep, Recipe, Recipient, Result, Signed, Terms,
-    TermsBuilder, instruction,
+    Action, EscrowAccount, EscrowClient, EscrowInstruction, Filter, OrderStep, Recipe, Recipient, Result, Signed,
+    Terms, TermsBuilder, instruction,
     sender::Intention,
     terms::{Asset, DAY},
 };
@@ -44,7 +44,18 @@ impl Deed {
         loop {
             // Those that can be done twice come more often.
             let all = [
-                Release, Release, Release, Refund, Create, Create, CreateThenFund, Pay, Fund, Deliver, Withdraw, Close,
+                Release,
+                Release,
+                Release,
+                Refund,
+                Create,
+                Create,
+                CreateThenFund,
+                Pay,
+                Fund,
+                Deliver,
+                Withdraw,
+                Close,
                 Cancel,
             ];
             let deed = all[random.random_range(0..all.len())];

@@ -212,7 +212,9 @@ fn kill(random: &mut StdRng, door: Door, number: usize) -> Kill {
 pub fn name(fault: &Fault) -> String {
     let delivered = |delivered: &bool| if *delivered { ", delivered" } else { ", not delivered" };
     match fault {
-        Fault::Delay { delivered: answer, .. } => format!("delay of the {}", if *answer { "answer" } else { "request" }),
+        Fault::Delay { delivered: answer, .. } => {
+            format!("delay of the {}", if *answer { "answer" } else { "request" })
+        }
         Fault::Answer { delivered: is, with } => match with {
             Answer::Reset => format!("reset{}", delivered(is)),
             Answer::Close => format!("closed{}", delivered(is)),

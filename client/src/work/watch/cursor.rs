@@ -11,7 +11,7 @@ use solana_account::Account;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use super::{escrow::View, event::EventId};
+use super::{event::EventId, view::View};
 use crate::{EscrowAccount, account::AccountError};
 
 /// Where one escrow has come to.

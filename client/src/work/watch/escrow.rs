@@ -12,23 +12,13 @@ use super::{
     event::{Event, EventId, What},
     pages::{Broken, Listed, Page, Pages, Progress},
     rules::Rules,
+    view::View,
 };
 use crate::{
     EscrowAccount, EscrowInstruction,
     due::{self, Ahead, Deadline, DeadlineKind},
     history::{Entry, History, Step},
 };
-
-/// An escrow's account as a node shows it: all of it at one slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct View {
-    /// The slot.
-    pub slot: u64,
-    /// The chain's time at that slot, in unix seconds.
-    pub time: i64,
-    /// The escrow; none where there is no account.
-    pub account: Option<EscrowAccount>,
-}
 
 /// What is asked for, to explain what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
