@@ -235,7 +235,15 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     if !fund {
         context.note(format_args!("Next, the buyer runs: escrow fund {}", situation.escrow.address));
     }
-    let escrow = context.view(&context.situation(&situation.escrow.address).await?).await?;
+    let escrow = match created_at(context, &situation).await {
+        Ok(escrow) => escrow,
+        // It was created, whether or not it can be looked at: as it was previewed.
+        Err(error) => {
+            context.note(format_args!("How the escrow stands after it could not be read: {error}"));
+            let after = recipe.preview(&situation.escrow, now).ok().and_then(|previewed| previewed.after);
+            situation.at(after.unwrap_or(situation.escrow.clone()), now).view()?
+        }
+    };
     Ok(Created::Executed(Box::new(view::Created {
         version: view::VERSION,
         address: escrow.address.clone(),
@@ -244,6 +252,10 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
         warnings: warnings(&terms, now).iter().map(told).collect(),
         escrow,
     })))
+}
+
+async fn created_at(context: &Context, situation: &Situation) -> Result<view::Escrow> {
+    context.view(&context.situation(&situation.escrow.address).await?).await
 }
 
 /// The terms of the escrow that an earlier run of this command creates.
