@@ -11,7 +11,8 @@
 //! - [`transaction`]: unsigned, signed and kept, submitted;
 //! - [`chain`]: reading from a node, one escrow or a list ([`read`]), and everything that ever happened to one, also after
 //!   it is closed;
-//! - [`send`], which hands them to a node and tells what became of them.
+//! - [`send`], which hands them to a node and tells what became of them;
+//! - `blocking`: the client with methods that wait (feature `blocking`).
 //!
 //! The way through them: [`TermsBuilder`] makes terms; [`EscrowAccount::agreed`] is the escrow that they would be, and
 //! [`EscrowClient::escrow`] one that is there. [`Action::new`] is one step on it, [`Action::preview`] what that would do, and
@@ -33,6 +34,8 @@
     )
 )]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod chain;
 pub mod deal;
 pub mod error;

@@ -6,6 +6,7 @@
 
 pub mod budget;
 mod encoding;
+pub mod nonce;
 pub mod pack;
 mod programs;
 pub mod received;

@@ -1,5 +1,6 @@
 //! Signing elsewhere: in a multisig, what somebody else has prepared, with a durable nonce. Without a node.
 
+mod received;
 mod squads;
 
 use escrow_client::{

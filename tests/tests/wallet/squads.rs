@@ -6,9 +6,12 @@ use escrow_client::{
     Action, EscrowAccount, EscrowInstruction, MilestoneStatus, Proposal as Offer, Recipe, Recipient, Terms,
     instruction,
     terms::Asset,
-    transaction::squads::{
-        Divided, Member, Message, Multisig, Permissions, Proposal, ProposalStatus, Proposer, SQUADS, SquadsError,
-        VaultTransaction, divide, multisig_address, proposal_address, transaction_address, vault_address,
+    transaction::{
+        Lifetime, pack,
+        squads::{
+            Divided, Member, Message, Multisig, Permissions, Proposal, ProposalStatus, Proposer, SQUADS, SquadsError,
+            VaultTransaction, divide, multisig_address, proposal_address, transaction_address, vault_address,
+        },
     },
 };
 use serde_json::{Value, json};
@@ -239,11 +242,6 @@ fn proposals_have_the_bytes_that_squads_itself_makes() {
                 assert_eq!((proposed.index, proposed.approvals_missing, proposed.time_lock), (index, 1, 600));
                 assert_eq!(proposed.message, message);
             }
-            // With what it names there is no room for more.
-            Err(SquadsError::TooLarge { size }) => {
-                assert!(case.name.contains("creates and funds"), "{} has {size} bytes", case.name);
-                assert!(size > 1_232);
-            }
             Err(error) => panic!("{}: {error}", case.name),
         }
         // Without an approval it is the same without the last.
@@ -423,7 +421,7 @@ fn who_may_not_propose_is_told_why() {
     }
 }
 
-/// A creation and its funding have no room inside a proposal: a member creates, and the vault funds.
+/// A creation and its funding have no room, or hardly any, inside a proposal: a member creates, and the vault funds.
 #[test]
 fn a_member_creates_and_the_vault_funds() {
     for asset in [Asset::Sol, TOKEN] {
@@ -443,8 +441,16 @@ fn a_member_creates_and_the_vault_funds() {
         // The vault as the rent payer: both inside, which is too much.
         let whole = Recipe::create(&terms, people.buyer, true).unwrap();
         let whole = whole.preview(&EscrowAccount::agreed(&terms, people.buyer).unwrap(), NOW).unwrap();
-        let error = multisig.steps(&whole, &Proposer::new(MEMBER)).unwrap_err();
-        assert!(matches!(error, SquadsError::TooLarge { .. }), "{error}");
+        // The limit is 1,232 bytes, and 200 of them are for wallets: in SOL it has room, in a token none, and with a rent payer of
+        // its own it cannot be sent.
+        let size = |by: &Proposer| match multisig.steps(&whole, by) {
+            Ok(steps) => pack::size(&steps[0].instructions, &by.rent_payer, &Lifetime::default()).unwrap(),
+            Err(SquadsError::TooLarge { size }) => size,
+            Err(error) => panic!("{error}"),
+        };
+        let (own, other) = (Proposer::new(MEMBER), Proposer { rent_payer: RENT_PAYER, ..Proposer::new(MEMBER) });
+        assert_eq!([size(&own), size(&other)], if asset == Asset::Sol { [1_009, 1_105] } else { [1_141, 1_237] });
+        assert_eq!(multisig.steps(&whole, &other).is_ok(), asset == Asset::Sol);
         // Nothing for the vault.
         let alone = Recipe::create(&terms, MEMBER, false).unwrap().preview(&agreed, NOW).unwrap();
         let error = multisig.steps(&alone, &Proposer::new(MEMBER)).unwrap_err();
