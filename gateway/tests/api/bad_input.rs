@@ -10,7 +10,8 @@ const ADDRESS: &str = "So11111111111111111111111111111111111111112";
 #[test]
 fn bodies_that_are_no_requests() {
     run(async {
-        let world = world(&sqlite()).await;
+        let database = sqlite();
+        let world = world(&database).await;
         let user = &world.user;
         let json_type = ("content-type", "application/json");
         let deep = "[".repeat(100_000);
@@ -57,7 +58,8 @@ fn with(base: &Value, field: &str, value: Value) -> Value {
 fn values_at_their_ends() {
     run(async {
         let net = net().await;
-        let world = world(&sqlite()).await;
+        let database = sqlite();
+        let world = world(&database).await;
         let user = &world.user;
         let people = people(net).await;
         let good = terms(net, &people, &[SOL]).await;
@@ -138,7 +140,8 @@ fn values_at_their_ends() {
 #[test]
 fn paths_queries_and_methods() {
     run(async {
-        let world = world(&sqlite()).await;
+        let database = sqlite();
+        let world = world(&database).await;
         let user = &world.user;
         for (path, status, code) in [
             ("/v1/nothing", 404, "no_route"),
@@ -193,7 +196,8 @@ fn without_a_node_it_says_so_and_is_not_ready() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let dead = format!("http://{}/?api-key=secret", listener.local_addr().unwrap());
         drop(listener);
-        let gateway = crate::harness::gateway(&sqlite(), crate::harness::config(&dead)).await;
+        let database = sqlite();
+        let gateway = crate::harness::gateway(&database, crate::harness::config(&dead)).await;
         let user = User::new(&gateway, "shop", &escrow_gateway::api::auth::Scope::ALL).await;
         let answer = user.get(&format!("/v1/escrows/{ADDRESS}")).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "node"));

@@ -13,7 +13,8 @@ pub fn committed() -> Value {
 #[test]
 fn the_committed_document_is_the_one_that_is_served() {
     run(async {
-        let world = world(&sqlite()).await;
+        let database = sqlite();
+        let world = world(&database).await;
         let served = world.user.get("/openapi.json").await.expect(200);
         let hint = "write it anew: cargo run -p escrow-gateway -- openapi > gateway/openapi.json";
         assert!(served == committed(), "gateway/openapi.json is not what the code serves: {hint}");
