@@ -178,8 +178,8 @@ pub fn router(api: Api) -> Router {
         .fallback(|| async { Problem::new(Code::NoRoute, "there is nothing at this path: see /openapi.json") })
         .method_not_allowed_fallback(|| async { Problem::new(Code::Method, "this path does not know this method") })
         .layer(middleware::from_fn_with_state((api.clone(), table), auth::guard))
-        .layer(middleware::from_fn(actions::cors))
         .layer(cors)
+        .layer(middleware::from_fn(actions::cors))
         .with_state(api.clone());
     let pages: Router = Router::new().route("/", get(|| async { axum::response::Redirect::temporary("/docs/") }));
     guarded
