@@ -84,7 +84,8 @@ impl Chain {
     ///
     /// Where no node answers.
     pub async fn snapshot(&self, addresses: &[Pubkey], finality: Finality) -> Result<Snapshot> {
-        let all: Vec<Pubkey> = std::iter::once(solana_sdk_ids::sysvar::clock::ID).chain(addresses.iter().copied()).collect();
+        let all: Vec<Pubkey> =
+            std::iter::once(solana_sdk_ids::sysvar::clock::ID).chain(addresses.iter().copied()).collect();
         let mut accounts = self.client(finality).accounts(&all).await?.into_iter();
         // The clock's first number is the slot, its last the time.
         let clock = accounts.next().flatten();

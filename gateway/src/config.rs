@@ -133,7 +133,9 @@ pub enum ConfigError {
         problem: String,
     },
     /// There is no place for the database.
-    #[error("there is no folder for the database {path}: {source}; name one with --database sqlite:///path/to/gateway.db")]
+    #[error(
+        "there is no folder for the database {path}: {source}; name one with --database sqlite:///path/to/gateway.db"
+    )]
     Folder {
         /// Where it should be.
         path: PathBuf,
@@ -175,7 +177,10 @@ impl Config {
         }
         let is_url = self.public_url.starts_with("http://") || self.public_url.starts_with("https://");
         if !is_url || self.public_url.ends_with('/') || self.domain().is_empty() {
-            return wrong("public_url", format!("is {:?}: write http://… or https://…, without a slash at its end", self.public_url));
+            return wrong(
+                "public_url",
+                format!("is {:?}: write http://… or https://…, without a slash at its end", self.public_url),
+            );
         }
         if self.roles.is_empty() {
             return wrong("roles", "is empty: this process would do nothing".to_owned());
@@ -183,7 +188,8 @@ impl Config {
         if self.database_connections == 0 {
             return wrong("database_connections", "is 0".to_owned());
         }
-        if let Some(origin) = self.cors_origins.iter().find(|origin| axum::http::HeaderValue::from_str(origin).is_err()) {
+        if let Some(origin) = self.cors_origins.iter().find(|origin| axum::http::HeaderValue::from_str(origin).is_err())
+        {
             return wrong("cors_origins", format!("has {origin:?}, which is no origin"));
         }
         let limits = &self.limits;

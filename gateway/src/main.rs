@@ -35,7 +35,14 @@ struct Settings {
     config: Option<PathBuf>,
 
     /// RPC node; repeat for several [default: http://127.0.0.1:8899]
-    #[arg(long = "url", value_name = "URL", env = "ESCROW_URL", hide_env_values = true, value_delimiter = ',', global = true)]
+    #[arg(
+        long = "url",
+        value_name = "URL",
+        env = "ESCROW_URL",
+        hide_env_values = true,
+        value_delimiter = ',',
+        global = true
+    )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     nodes: Vec<String>,
 

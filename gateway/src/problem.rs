@@ -146,11 +146,8 @@ impl Problem {
     /// The same, about this place of the request.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
-        let error = FieldError {
-            pointer: pointer.into(),
-            code: self.code.word().to_owned(),
-            detail: self.detail.clone(),
-        };
+        let error =
+            FieldError { pointer: pointer.into(), code: self.code.word().to_owned(), detail: self.detail.clone() };
         self.errors.push(error);
         self
     }
@@ -229,9 +226,7 @@ impl From<escrow_client::Error> for Problem {
             ),
             Error::NotAnEscrow { .. } | Error::NotAMint { .. } => Self::new(Code::NotAnEscrow, text),
             Error::Rule(rule) => Self { program_error: Some(rule), ..Self::new(Code::Refused, text) },
-            Error::Refused(failure) => {
-                Self { program_error: failure.escrow_error(), ..Self::new(Code::Refused, text) }
-            }
+            Error::Refused(failure) => Self { program_error: failure.escrow_error(), ..Self::new(Code::Refused, text) },
             Error::Journal(_) => {
                 tracing::error!(error = %text, "journal");
                 Self::new(Code::Database, "the journal cannot be written or read; nothing was sent").after(2)

@@ -14,7 +14,7 @@ impl Action {
     ///
     /// "No" is said only of what the action, once executed, makes impossible for ever.
     pub fn shown_in(&self, escrow: Option<&EscrowAccount>) -> Option<bool> {
-        let Some(escrow) = escrow else { return None };
+        let escrow = escrow?;
         let milestone = |index: u8| escrow.milestones.get(usize::from(index));
         match &self.instruction {
             // Whoever created it: the same terms have one address.

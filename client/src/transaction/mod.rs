@@ -7,7 +7,10 @@
 pub mod budget;
 mod encoding;
 pub mod pack;
+mod programs;
+pub mod received;
 pub mod returned;
+pub mod squads;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use escrow_sender::{Attempt, AttemptError};
@@ -200,6 +203,11 @@ impl Unsigned {
     pub fn signers(&self) -> &[Pubkey] {
         let count = usize::from(self.message().header().num_required_signatures);
         self.message().static_account_keys().get(..count).unwrap_or_default()
+    }
+
+    /// Their signatures, in the same order; all zero for those who have not signed.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.transaction.signatures
     }
 
     /// Those who have not signed.

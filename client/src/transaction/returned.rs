@@ -122,7 +122,8 @@ impl Unsigned {
         compare(&self.transaction.message, &found.message, allowance)?;
         let VersionedTransaction { signatures, message } = found;
         let unsigned = vec![Signature::default(); signatures.len()];
-        let taken = Self { transaction: VersionedTransaction { signatures: unsigned, message }, lifetime: self.lifetime };
+        let taken =
+            Self { transaction: VersionedTransaction { signatures: unsigned, message }, lifetime: self.lifetime };
         taken.with_signatures(signatures)
     }
 }
@@ -162,7 +163,8 @@ fn same(holds: bool, change: impl FnOnce() -> Change) -> Result<(), Change> {
 
 /// Whether all of our instructions are there in order, the first one first, and what stands between them is on the list.
 fn added(given: &Read, found: &Read, allowance: &Allowance) -> Result<(), Change> {
-    let ours: Vec<&Instruction> = given.instructions.iter().filter(|(program, ..)| *program != COMPUTE_BUDGET).collect();
+    let ours: Vec<&Instruction> =
+        given.instructions.iter().filter(|(program, ..)| *program != COMPUTE_BUDGET).collect();
     let mut next = 0usize;
     let (mut assertions, mut memos) = (0usize, 0usize);
     let (mut limit, mut price) = (None, None);
@@ -434,7 +436,8 @@ mod tests {
             BASE64_STANDARD.encode(encoding::wire(&transaction))
         };
         let accept = |text: &str| given().accept(text, &Allowance::default()).unwrap_err();
-        let legacy = solana_message::Message::new_with_blockhash(&ours(), Some(&key(1)), &Hash::new_from_array([9; 32]));
+        let legacy =
+            solana_message::Message::new_with_blockhash(&ours(), Some(&key(1)), &Hash::new_from_array([9; 32]));
         assert_eq!(accept(&wire(VersionedMessage::Legacy(legacy))), Change::Version.into());
         let mut table = Message::try_compile(&key(1), &ours(), &[], LIFETIME.hash()).unwrap();
         table.address_table_lookups.push(solana_message::v0::MessageAddressTableLookup {

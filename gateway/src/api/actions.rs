@@ -125,11 +125,13 @@ async fn card(api: &Api, address: Address) -> Result<ActionCard> {
     let teller = Teller { denomination: &denomination, now: snapshot.now };
     let open: Vec<Possibility> =
         possibilities(&escrow, snapshot.now).into_iter().filter(|possible| possible.is_open(snapshot.now)).collect();
-    let buttons = open.iter().filter_map(|possible| button(possible).map(|(label, query)| Link {
-        kind: "transaction".to_owned(),
-        href: format!("/actions/escrows/{address}?{query}"),
-        label,
-    }));
+    let buttons = open.iter().filter_map(|possible| {
+        button(possible).map(|(label, query)| Link {
+            kind: "transaction".to_owned(),
+            href: format!("/actions/escrows/{address}?{query}"),
+            label,
+        })
+    });
     let actions: Vec<Link> = buttons.collect();
     let told: Vec<String> =
         open.iter().map(|possible| teller.possibility(&escrow, possible).told(Tense::Possible)).collect();
@@ -212,7 +214,12 @@ fn action(what: &What, escrow: Address, account: Address) -> Result<Action> {
         "fund" | "pay_out" | "finish" | "close" => vec![],
         "cancel" | "accept" => vec![("by", json!(account))],
         "deliver" | "dispute" | "release" | "refund" => vec![("milestone", json!(what.milestone.unwrap_or(1)))],
-        _ => return Err(Problem::invalid("what", "is none of the buttons: fund, cancel, deliver, dispute, release, refund, accept, pay_out, finish, close")),
+        _ => {
+            return Err(Problem::invalid(
+                "what",
+                "is none of the buttons: fund, cancel, deliver, dispute, release, refund, accept, pay_out, finish, close",
+            ));
+        }
     };
     if let Some(object) = value.as_object_mut() {
         object.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -236,10 +243,8 @@ pub async fn cors(request: Request, next: Next) -> Response {
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static("Content-Type, Authorization, Content-Encoding, Accept-Encoding, X-Accept-Action-Version, X-Accept-Blockchain-Ids"),
     );
-    headers.insert(
-        header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("X-Action-Version, X-Blockchain-Ids"),
-    );
+    headers
+        .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("X-Action-Version, X-Blockchain-Ids"));
     headers.insert(HeaderName::from_static("x-action-version"), HeaderValue::from_static("2.4"));
     response
 }

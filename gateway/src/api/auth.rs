@@ -106,7 +106,9 @@ impl Table {
                 (Method::OPTIONS, &item.options),
             ];
             for (method, operation) in operations {
-                let Some(security) = operation.as_ref().and_then(|operation| operation.security.as_ref()) else { continue };
+                let Some(security) = operation.as_ref().and_then(|operation| operation.security.as_ref()) else {
+                    continue;
+                };
                 // `{}` says "nobody in particular"; `{"bearer": […]}` who has these scopes.
                 let written = serde_json::to_value(security).unwrap_or_default();
                 let scopes = written.get(0).and_then(|first| first.get("bearer")).and_then(|scopes| scopes.as_array());
@@ -164,11 +166,7 @@ fn hash_of(secret: &str) -> String {
 }
 
 /// The layer that lets a request through, or does not.
-pub async fn guard(
-    State((api, table)): State<(Api, Arc<Table>)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn guard(State((api, table)): State<(Api, Arc<Table>)>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();
     let access = path.as_deref().and_then(|path| table.access(&method, path)).cloned();
@@ -268,6 +266,8 @@ impl<S: Sync> FromRequestParts<S> for Principal {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let found = parts.extensions.get::<Self>().cloned();
-        found.ok_or_else(|| Problem::new(Code::Unauthorized, "send an API key or a session: Authorization: Bearer esk_…"))
+        found.ok_or_else(|| {
+            Problem::new(Code::Unauthorized, "send an API key or a session: Authorization: Bearer esk_…")
+        })
     }
 }

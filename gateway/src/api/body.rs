@@ -68,8 +68,7 @@ async fn read(api: &Api, mut body: Body) -> Result<Bytes> {
             _ => Err(Problem::new(Code::BodyTooLarge, format!("a body has at most {} bytes", limits.body_bytes))),
         }
     };
-    let slow =
-        |_| Problem::new(Code::SlowBody, format!("the body did not arrive within {} s", limits.body_seconds));
+    let slow = |_| Problem::new(Code::SlowBody, format!("the body did not arrive within {} s", limits.body_seconds));
     tokio::time::timeout(Duration::from_secs(limits.body_seconds), collect).await.map_err(slow)?
 }
 
@@ -119,9 +118,10 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let text: axum::extract::Path<String> = axum::extract::Path::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Problem::new(Code::Malformed, format!("the path cannot be read: {}", error.body_text())))?;
+        let text: axum::extract::Path<String> =
+            axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
+                Problem::new(Code::Malformed, format!("the path cannot be read: {}", error.body_text()))
+            })?;
         match text.0.parse() {
             Ok(value) => Ok(Self(value)),
             Err(error) => Err(Problem::invalid("path", format!("{:?}: {error}", text.0))),

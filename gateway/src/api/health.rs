@@ -1,6 +1,11 @@
 //! Whether it is alive, and whether it should be asked.
 
-use axum::{Json, extract::State, http::StatusCode, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -52,9 +57,18 @@ pub async fn ready(State(api): State<Api>) -> Response {
         detail: outcome.unwrap_or_else(|error| error),
     };
     let checks = vec![
-        check("database", database.map(|()| "answers".to_owned()).map_err(|_| "does not answer: the log says why".to_owned())),
-        check("node", node.map(|(genesis, slot)| format!("slot {slot} of {genesis}")).map_err(|problem| problem.detail)),
-        check("process", if api.end.is_cancelled() { Err("is about to end".to_owned()) } else { Ok("runs".to_owned()) }),
+        check(
+            "database",
+            database.map(|()| "answers".to_owned()).map_err(|_| "does not answer: the log says why".to_owned()),
+        ),
+        check(
+            "node",
+            node.map(|(genesis, slot)| format!("slot {slot} of {genesis}")).map_err(|problem| problem.detail),
+        ),
+        check(
+            "process",
+            if api.end.is_cancelled() { Err("is about to end".to_owned()) } else { Ok("runs".to_owned()) },
+        ),
     ];
     let ready = checks.iter().all(|check| check.ready);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

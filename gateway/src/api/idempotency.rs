@@ -106,9 +106,8 @@ where
         return Ok(work(Ticket { held: None }).await?.respond(false));
     };
     let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST);
-    let key = key.ok_or_else(|| {
-        Problem::invalid("Idempotency-Key", format!("is 1 to {LONGEST} printable ASCII characters"))
-    })?;
+    let key = key
+        .ok_or_else(|| Problem::invalid("Idempotency-Key", format!("is 1 to {LONGEST} printable ASCII characters")))?;
     let place = Place { principal: principal.owner.clone(), route: route.to_owned(), key: key.to_owned() };
     let hash = hex::encode(Sha256::digest(body));
     let now = crate::now_ms();

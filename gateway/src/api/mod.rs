@@ -131,10 +131,7 @@ fn complete(openapi: &mut utoipa::openapi::OpenApi) {
     let mut parts = Vec::new();
     <crate::problem::ProblemBody as utoipa::ToSchema>::schemas(&mut parts);
     <crate::wire::action::Action as utoipa::ToSchema>::schemas(&mut parts);
-    parts.push((
-        "Action".to_owned(),
-        <crate::wire::action::Action as utoipa::PartialSchema>::schema(),
-    ));
+    parts.push(("Action".to_owned(), <crate::wire::action::Action as utoipa::PartialSchema>::schema()));
     components.schemas.extend(parts);
     for item in openapi.paths.paths.values_mut() {
         for operation in operations(item) {
@@ -166,7 +163,8 @@ pub fn router(api: Api) -> Router {
     let (router, mut openapi) = described().split_for_parts();
     complete(&mut openapi);
     let table = Arc::new(auth::Table::of(&openapi));
-    let documentation = utoipa_swagger_ui::SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
+    let documentation =
+        utoipa_swagger_ui::SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
     // Wallets call the pages of Solana Pay and Actions from anywhere; the API is called from the pages that are named.
     let named = api.config.cors_origins.iter().filter_map(|origin| origin.parse().ok());
     let cors = CorsLayer::new()

@@ -1,6 +1,9 @@
 //! What every request passes first and last: an id, a time limit, the body of a problem, the log and the counters.
 
-use std::{panic::AssertUnwindSafe, time::{Duration, Instant}};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -29,7 +32,8 @@ pub async fn outer(State(api): State<Api>, request: Request, next: Next) -> Resp
     let answer = tokio::time::timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
     let mut response = match answer {
         Err(_) => {
-            let detail = "the answer took too long; what was begun may be done all the same: ask again with the same key";
+            let detail =
+                "the answer took too long; what was begun may be done all the same: ask again with the same key";
             Problem::new(Code::Timeout, detail).respond(&id)
         }
         Ok(Err(_)) => Problem::internal("a panic").respond(&id),

@@ -78,7 +78,9 @@ pub fn icon(api: &Api) -> String {
     ))]
 pub async fn label(State(api): State<Api>, path: Result<Path<Address>>) -> Response {
     match path {
-        Ok(Path(_)) => Json(Label { label: format!("Escrow at {}", api.config.domain()), icon: icon(&api) }).into_response(),
+        Ok(Path(_)) => {
+            Json(Label { label: format!("Escrow at {}", api.config.domain()), icon: icon(&api) }).into_response()
+        }
         Err(problem) => for_wallet(problem),
     }
 }

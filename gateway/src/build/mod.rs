@@ -7,15 +7,18 @@ use escrow_client::{
     EscrowAccount, EscrowInstruction, Unsigned,
     escrow::instructions::EscrowSlab,
     recipe::{PreviewedAction, Step as RecipeStep},
+    sender,
     terms::asset_of,
     transaction::{
         Lifetime, Origin,
         budget::{self, COMPUTE_BUDGET},
         pack::{pack, size},
     },
-    sender,
     view::{Amount, Shares},
-    words::{Denomination, Tense, name, sentence::{Known, Teller}},
+    words::{
+        Denomination, Tense, name,
+        sentence::{Known, Teller},
+    },
 };
 use serde::{Deserialize, Serialize};
 use solana_instruction::Instruction;
@@ -186,13 +189,8 @@ pub async fn build(chain: &Chain, order: &Order) -> Result<Built> {
         }
         Some(account) => {
             let authority = chain.nonce_authority(account).await?;
-            let like = Lifetime::Nonce {
-                account: *account,
-                authority,
-                value: [0; 32],
-                read_at: 0,
-                origin: Origin::default(),
-            };
+            let like =
+                Lifetime::Nonce { account: *account, authority, value: [0; 32], read_at: 0, origin: Origin::default() };
             let (instructions, planned, more) = fit(order, planned, &like)?;
             let payer = &order.fee_payer;
             let unsigned = client.prepare_with_nonce(&instructions, payer, account, &authority).await?;
@@ -238,7 +236,10 @@ async fn situations(chain: &Chain, order: &Order) -> Result<Situations> {
         let agreed = agreed.map_err(|error| Problem::from(escrow_client::Error::Rule(error)).at(&pointer))?;
         let (_, there) = chain.escrow(&agreed.address, Finality::Confirmed).await?;
         if there.is_some() {
-            let detail = format!("the escrow {} with these terms exists already: fund it, or choose another salt", agreed.address);
+            let detail = format!(
+                "the escrow {} with these terms exists already: fund it, or choose another salt",
+                agreed.address
+            );
             return Err(Problem::new(Code::Stale, detail).at(pointer));
         }
         situations.agreed.insert(index, agreed);
@@ -335,12 +336,7 @@ async fn tell(
     Ok(Told {
         steps: planned.iter().map(Step::new).collect(),
         expects,
-        cost: Cost {
-            fee: sol(fee),
-            rent: sol(rent),
-            token_accounts: opened,
-            token_account_rent: sol(account_rent),
-        },
+        cost: Cost { fee: sol(fee), rent: sol(rent), token_accounts: opened, token_account_rent: sol(account_rent) },
         more,
         slot: planned.first().map_or(0, |planned| planned.slot).to_string(),
     })

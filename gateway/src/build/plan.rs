@@ -91,8 +91,7 @@ pub fn plan(actions: &[Action], fee_payer: &Pubkey, situations: Situations) -> R
 
 fn missing(action: &Action, pointer: &str) -> Problem {
     let address = action.escrow().map(|escrow| escrow.to_string()).unwrap_or_default();
-    let detail =
-        format!("there is no escrow at {address}: it was never created, is closed, or is on another cluster");
+    let detail = format!("there is no escrow at {address}: it was never created, is closed, or is on another cluster");
     Problem::new(Code::NotFound, detail).at(format!("{pointer}/escrow"))
 }
 
@@ -106,7 +105,8 @@ fn recipe(
     pointer: &str,
 ) -> Result<Recipe> {
     let at = |field: &str| format!("{pointer}/{field}");
-    let index = |number: u8| number.checked_sub(1).ok_or_else(|| Problem::invalid(at("milestone"), "is counted from 1"));
+    let index =
+        |number: u8| number.checked_sub(1).ok_or_else(|| Problem::invalid(at("milestone"), "is counted from 1"));
     let only = |instruction| Recipe::only(Step::new(deal, instruction));
     Ok(match action {
         Action::Create(create) => Recipe::create(&deal.terms(), deal.state.rent_payer, create.fund)
@@ -114,7 +114,8 @@ fn recipe(
         Action::Fund(fund) => {
             let stale = || {
                 let hash = hex::encode(deal.state.terms_hash);
-                Problem::new(Code::Stale, format!("the terms of {} have the hash {hash}", deal.address)).at(at("terms_hash"))
+                Problem::new(Code::Stale, format!("the terms of {} have the hash {hash}", deal.address))
+                    .at(at("terms_hash"))
             };
             expect(fund.terms_hash.map(|hash| hash.0), &deal.state.terms_hash, stale)?;
             let pay = Step::new(deal, EscrowInstruction::Fund);
@@ -207,7 +208,8 @@ fn present(
 
 /// Which milestone, how much of it, and what must remain of it before.
 fn part_of(part: &Part, deal: &EscrowAccount, at: &impl Fn(&str) -> String) -> Result<(u8, u64, u64)> {
-    let milestone = part.milestone.checked_sub(1).ok_or_else(|| Problem::invalid(at("milestone"), "is counted from 1"))?;
+    let milestone =
+        part.milestone.checked_sub(1).ok_or_else(|| Problem::invalid(at("milestone"), "is counted from 1"))?;
     let (_, remaining, _) = present(deal, milestone, at)?;
     let stale = || {
         let detail = format!("of milestone {} {remaining} base units remain, not what is expected", part.milestone);

@@ -89,25 +89,22 @@ impl Store {
 
     /// Revokes one of this kind. Whether there is one; a second time changes nothing.
     pub async fn revoke(&self, id: &str, kind: &str, now: i64) -> sqlx::Result<bool> {
-        let revoke = sqlx::query(
-            "UPDATE credentials SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2 AND kind = $3",
-        );
+        let revoke =
+            sqlx::query("UPDATE credentials SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2 AND kind = $3");
         let done = revoke.bind(now).bind(id).bind(kind).execute(&self.pool).await?;
         Ok(done.rows_affected() > 0)
     }
 
     /// Keeps a challenge.
     pub async fn add_challenge(&self, challenge: &Challenge) -> sqlx::Result<()> {
-        let add =
-            sqlx::query("INSERT INTO challenges (nonce, address, message, expires_at) VALUES ($1, $2, $3, $4)");
+        let add = sqlx::query("INSERT INTO challenges (nonce, address, message, expires_at) VALUES ($1, $2, $3, $4)");
         let Challenge { nonce, address, message, expires_at } = challenge;
         add.bind(nonce).bind(address).bind(message).bind(*expires_at).execute(&self.pool).await.map(drop)
     }
 
     /// Takes a challenge: whoever asks again does not find it.
     pub async fn take_challenge(&self, change: &mut Change, nonce: &str) -> sqlx::Result<Option<Challenge>> {
-        let take =
-            sqlx::query("DELETE FROM challenges WHERE nonce = $1 RETURNING nonce, address, message, expires_at");
+        let take = sqlx::query("DELETE FROM challenges WHERE nonce = $1 RETURNING nonce, address, message, expires_at");
         let Some(row) = take.bind(nonce).fetch_optional(&mut **change).await? else { return Ok(None) };
         Ok(Some(Challenge {
             nonce: row.try_get(0)?,

@@ -71,7 +71,8 @@ impl Store {
              WHERE principal = $2 AND route = $3 AND key = $4 AND body_hash = $5 AND status IS NULL AND until <= $6 \
              RETURNING fence",
         );
-        let take = take.bind(until).bind(&place.principal).bind(&place.route).bind(&place.key).bind(body_hash).bind(now);
+        let take =
+            take.bind(until).bind(&place.principal).bind(&place.route).bind(&place.key).bind(body_hash).bind(now);
         if let Some(row) = take.fetch_optional(&mut *change).await? {
             let fence = row.try_get(0)?;
             change.commit().await?;

@@ -19,7 +19,8 @@ impl Store {
                 Err(error) => return Err(made.err().unwrap_or(error).into()),
             }
         }
-        let row: Option<(i64,)> = sqlx::query_as("SELECT version FROM schema_version").fetch_optional(&mut *change).await?;
+        let row: Option<(i64,)> =
+            sqlx::query_as("SELECT version FROM schema_version").fetch_optional(&mut *change).await?;
         let found = row.map_or(0, |(version,)| version);
         let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
         if found > known {

@@ -50,7 +50,12 @@ impl Journal {
     /// # Errors
     ///
     /// Where the journal does not take it, or somebody else came before.
-    pub async fn write_in(&self, change: &mut Change, fingerprint: Fingerprint, entry: Entry) -> Result<(), StoreError> {
+    pub async fn write_in(
+        &self,
+        change: &mut Change,
+        fingerprint: Fingerprint,
+        entry: Entry,
+    ) -> Result<(), StoreError> {
         let name = fingerprint.to_string();
         let (version, mut intention) = match self.store.intention_in(change, &name).await.map_err(failed)? {
             None => (0, Intention::new(fingerprint)),

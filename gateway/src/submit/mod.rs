@@ -8,7 +8,6 @@ mod worker;
 
 use std::{sync::Arc, time::Duration};
 
-
 use escrow_client::{
     EscrowError, Signed as Complete, Unsigned,
     error::Failure,
@@ -118,7 +117,10 @@ impl Submit {
         for _ in 0..TRIES {
             let row = self.row(owner, id).await?;
             let given = unsigned(&row)?;
-            let taken = given.clone().accept(returned, &self.allowance).map_err(|error| Problem::from(error).at("/transaction"))?;
+            let taken = given
+                .clone()
+                .accept(returned, &self.allowance)
+                .map_err(|error| Problem::from(error).at("/transaction"))?;
             if taken == given {
                 // The same again: what was answered is answered once more.
                 return self.status_of(&row).await;
@@ -228,7 +230,8 @@ impl Submit {
     /// Where no node answers, or knows it.
     pub async fn foreign(&self, signature: &Signature) -> Result<Status> {
         let Some(seen) = self.chain.sender().status(signature).await? else {
-            let detail = format!("no node knows the transaction {signature}: it was not executed, or they have forgotten it");
+            let detail =
+                format!("no node knows the transaction {signature}: it was not executed, or they have forgotten it");
             return Err(Problem::new(Code::NotFound, detail));
         };
         Ok(Status::seen(&signature.to_string(), &seen, None))
@@ -333,8 +336,7 @@ impl FailureTold {
         };
         let signed = record.and_then(|record| Complete::of(&record.signed.attempt).ok());
         let accounts = signed.as_ref().map(|signed| signed.transaction().message.static_account_keys().to_vec());
-        let failure =
-            Failure { error, program: None, logs: Vec::new(), accounts: accounts.unwrap_or_default() };
+        let failure = Failure { error, program: None, logs: Vec::new(), accounts: accounts.unwrap_or_default() };
         let program_error = failure.escrow_error().map(|error: EscrowError| ProgramError {
             code: error.code(),
             name: error.name().to_owned(),
@@ -343,4 +345,3 @@ impl FailureTold {
         Self { text: failure.to_string(), program_error }
     }
 }
-

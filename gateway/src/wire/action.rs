@@ -417,7 +417,10 @@ mod tests {
             (json!({"type": "fund", "escrow": ESCROW, "extra": 1}), "/actions/0/extra"),
             (json!({"type": "release", "escrow": ESCROW, "milestone": 1, "amount": 5}), "/actions/0/amount"),
             (json!({"type": "release", "escrow": ESCROW, "milestone": 300}), "/actions/0/milestone"),
-            (json!({"type": "create", "terms": {"buyer": ESCROW, "seller": ESCROW, "milestones": [{"amount": "1"}]}}), "/actions/0/terms/milestones/0"),
+            (
+                json!({"type": "create", "terms": {"buyer": ESCROW, "seller": ESCROW, "milestones": [{"amount": "1"}]}}),
+                "/actions/0/terms/milestones/0",
+            ),
         ] {
             let problem = Action::read(value.clone(), "/actions/0").unwrap_err();
             assert_eq!(problem.errors[0].pointer, place, "{value}: {}", problem.detail);

@@ -104,7 +104,9 @@ impl FromStr for Units {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let leading = text.len() > 1 && text.starts_with('0');
         if !digits || leading {
-            return Err("write base units in decimal digits, as in \"1500000000\": no sign, point or leading zero".to_owned());
+            return Err(
+                "write base units in decimal digits, as in \"1500000000\": no sign, point or leading zero".to_owned()
+            );
         }
         text.parse().map(Self).map_err(|_| format!("at most {} base units", u64::MAX))
     }

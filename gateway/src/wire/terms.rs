@@ -137,7 +137,9 @@ impl Terms {
         let asset = match (self.mint, self.token_program) {
             (None, None) => Asset::Sol,
             (Some(mint), Some(program)) => Asset::Token { mint: mint.0, program: program.0 },
-            (Some(_), None) => return Err(at("token_program", "is needed with a mint: the program that owns the mint")),
+            (Some(_), None) => {
+                return Err(at("token_program", "is needed with a mint: the program that owns the mint"));
+            }
             (None, Some(_)) => return Err(at("mint", "is needed with a token program")),
         };
         let fee = match (self.fee_recipient, self.fee_bps.unwrap_or(0)) {
@@ -147,8 +149,7 @@ impl Terms {
         };
         let mut accepted_risks = 0;
         for (index, risk) in self.accepted_risks.iter().enumerate() {
-            accepted_risks |=
-                parse::risk(risk).map_err(|detail| at(&format!("accepted_risks/{index}"), &detail))?;
+            accepted_risks |= parse::risk(risk).map_err(|detail| at(&format!("accepted_risks/{index}"), &detail))?;
         }
         let milestone = |milestone: &Milestone| MilestoneTerms {
             amount: milestone.amount.0,

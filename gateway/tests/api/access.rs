@@ -73,7 +73,11 @@ fn every_route_is_closed_to_whom_it_says() {
                 ] {
                     let user = key.map_or_else(|| User::with(gateway, None), with);
                     let answer = ask(user).await;
-                    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, code), "{method} {path} {key:?}");
+                    assert_eq!(
+                        (answer.status.as_u16(), answer.code().as_str()),
+                        (401, code),
+                        "{method} {path} {key:?}"
+                    );
                 }
                 for missing in needed {
                     let others: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| scope != missing).collect();
@@ -130,7 +134,10 @@ fn a_wallet_signs_in_once_for_each_challenge() {
             let ask = json!({"address": wallet.pubkey().to_string()});
             let challenge = nobody.post("/v1/auth/challenge", &ask).await.expect(200);
             let message = challenge["message"].as_str().unwrap();
-            assert!(message.starts_with("127.0.0.1:8080 wants you to sign in with your Solana account:\n"), "{message}");
+            assert!(
+                message.starts_with("127.0.0.1:8080 wants you to sign in with your Solana account:\n"),
+                "{message}"
+            );
             let session = |signature: String| {
                 let (nobody, nonce) = (nobody.clone(), challenge["nonce"].clone());
                 async move { nobody.post("/v1/auth/sessions", &json!({"nonce": nonce, "signature": signature})).await }
@@ -166,7 +173,10 @@ fn keys_are_made_listed_and_revoked() {
             let user = &world.user;
             let body = json!({"owner": "till", "name": "the till", "scopes": ["read", "read", "build"]});
             let answer = user.json(Method::POST, "/v1/api-keys", &[("idempotency-key", "k1")], &body).await;
-            assert_eq!(answer.headers["location"], format!("/v1/api-keys/{}", answer.json()["key"]["id"].as_str().unwrap()));
+            assert_eq!(
+                answer.headers["location"],
+                format!("/v1/api-keys/{}", answer.json()["key"]["id"].as_str().unwrap())
+            );
             let made = answer.expect(201);
             assert_eq!(made["key"]["scopes"], json!(["read", "build"]));
             let again = user.json(Method::POST, "/v1/api-keys", &[("idempotency-key", "k1")], &body).await;
@@ -228,7 +238,8 @@ fn too_many_requests_are_told_when_to_come_again() {
         let guess = format!("esk_{}_{}", "0".repeat(16), "0".repeat(64));
         assert_eq!(User::with(&gateway, Some(guess)).get("/livez").await.code(), "rate_limited");
         // Two keys of one owner share what they have.
-        let (first, second) = (User::new(&gateway, "a", &[Scope::Read]).await, User::new(&gateway, "a", &[Scope::Read]).await);
+        let (first, second) =
+            (User::new(&gateway, "a", &[Scope::Read]).await, User::new(&gateway, "a", &[Scope::Read]).await);
         for user in [&first, &second, &first, &second, &first] {
             assert!(user.get("/livez").await.status.is_success());
         }

@@ -118,11 +118,19 @@ fn values_at_their_ends() {
             ("no actions", with(&order, "actions", json!([])), "/actions"),
             ("17 actions", with(&order, "actions", Value::Array(vec![order["actions"][0].clone(); 17])), "/actions"),
             ("nonce without account", with(&order, "lifetime", json!({"kind": "nonce"})), "/lifetime/account"),
-            ("an account without nonce", with(&order, "lifetime", json!({"kind": "blockhash", "account": ADDRESS})), "/lifetime/account"),
+            (
+                "an account without nonce",
+                with(&order, "lifetime", json!({"kind": "blockhash", "account": ADDRESS})),
+                "/lifetime/account",
+            ),
             ("another lifetime", with(&order, "lifetime", json!({"kind": "for ever"})), "/lifetime/kind"),
             ("price", with(&order, "compute_unit_price", json!("18446744073709551616")), "/compute_unit_price"),
             ("fee payer", with(&order, "fee_payer", json!(7)), "/fee_payer"),
-            ("milestone 0", with(&order, "actions", json!([{"type": "expire", "escrow": ADDRESS, "milestone": 0}])), "/actions/0/escrow"),
+            (
+                "milestone 0",
+                with(&order, "actions", json!([{"type": "expire", "escrow": ADDRESS, "milestone": 0}])),
+                "/actions/0/escrow",
+            ),
         ];
         for (name, body, pointer) in cases {
             let answer = user.post("/v1/transactions", &body).await;
@@ -210,7 +218,8 @@ fn without_a_node_it_says_so_and_is_not_ready() {
         // What needs no node works.
         let now = escrow_gateway::now_ms() / 1_000;
         let seller = "4Nd1mYvjVtZ4f3cFqkpJqwJpu4L2QjSaFfBtBpBpBpBp";
-        let terms = json!({"buyer": ADDRESS, "seller": seller, "milestones": [{"amount": "1", "deliver_by": now + 86_400}]});
+        let terms =
+            json!({"buyer": ADDRESS, "seller": seller, "milestones": [{"amount": "1", "deliver_by": now + 86_400}]});
         user.post("/v1/terms", &json!({"terms": terms})).await.expect(200);
     });
 }

@@ -188,7 +188,8 @@ impl User {
     /// Has a transaction of these actions built, signed by these, and executed: what it does, and what became of it.
     pub async fn execute(&self, actions: Value, signers: &[&Keypair]) -> (Value, Value) {
         let payer = signers[0].pubkey().to_string();
-        let prepared = self.post("/v1/transactions", &json!({"actions": actions, "fee_payer": payer})).await.expect(201);
+        let prepared =
+            self.post("/v1/transactions", &json!({"actions": actions, "fee_payer": payer})).await.expect(201);
         let signed = sign(prepared["transaction"].as_str().unwrap(), signers);
         let path = format!("/v1/transactions/{}/signed", prepared["id"].as_str().unwrap());
         let answer = self.json(Method::PUT, &path, &[("prefer", "wait=20")], &json!({"transaction": signed})).await;

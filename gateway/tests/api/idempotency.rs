@@ -15,11 +15,13 @@ fn fifty_tasks_on_two_replicas_have_one_effect() {
     run(async {
         for database in databases() {
             let net = net().await;
-            let replicas = [gateway(&database, config(net.rpc_url())).await, gateway(&database, config(net.rpc_url())).await];
+            let replicas =
+                [gateway(&database, config(net.rpc_url())).await, gateway(&database, config(net.rpc_url())).await];
             let (key, _) = make_key(&replicas[0].store, "shop", &Scope::ALL, None).await;
             let people = people(net).await;
             let terms = terms(net, &people, &[SOL]).await;
-            let order = json!({"actions": [{"type": "create", "terms": terms}], "fee_payer": people[0].pubkey().to_string()});
+            let order =
+                json!({"actions": [{"type": "create", "terms": terms}], "fee_payer": people[0].pubkey().to_string()});
             let ask = |index: usize| {
                 let user = User::with(&replicas[index % 2], Some(key.clone()));
                 let order = order.clone();
@@ -49,7 +51,8 @@ fn fifty_tasks_on_two_replicas_have_one_effect() {
             let answer = user.json(Method::POST, "/v1/transactions", &[("idempotency-key", "order-17")], &other).await;
             assert_eq!((answer.code().as_str(), answer.status.as_u16()), ("key_reused", 422));
             let stranger = User::new(&replicas[0], "stranger", &Scope::ALL).await;
-            let answer = stranger.json(Method::POST, "/v1/transactions", &[("idempotency-key", "order-17")], &order).await;
+            let answer =
+                stranger.json(Method::POST, "/v1/transactions", &[("idempotency-key", "order-17")], &order).await;
             assert_ne!(answer.expect(201)["id"], answers[0]["id"]);
         }
     });

@@ -18,11 +18,8 @@ fn the_journal_conforms_on_both() {
                 async move {
                     let mut opened = opened.lock().await;
                     if !opened.iter().any(|(known, _)| *known == name) {
-                        let database = if is_postgres {
-                            databases().into_iter().next_back().expect("Postgres")
-                        } else {
-                            sqlite()
-                        };
+                        let database =
+                            if is_postgres { databases().into_iter().next_back().expect("Postgres") } else { sqlite() };
                         opened.push((name, database));
                     }
                     let (_, database) = opened.iter().find(|(known, _)| *known == name).expect("it was opened");

@@ -30,7 +30,10 @@ fn a_deal_from_terms_to_the_closed_escrow() {
             assert_eq!(status["status"], "finalized", "{status}");
             assert_eq!(prepared["expects"][0]["escrow"], address);
             assert_eq!(prepared["expects"][0]["terms_hash"], told["terms_hash"]);
-            assert_eq!(prepared["cost"]["rent"]["units"], told["cost"]["rent"]["units"], "the usual rent is the cluster's");
+            assert_eq!(
+                prepared["cost"]["rent"]["units"], told["cost"]["rent"]["units"],
+                "the usual rent is the cluster's"
+            );
             assert_eq!(prepared["steps"][1]["paid_in"]["units"], (3 * SOL).to_string());
 
             let answer = user.get(&format!("/v1/escrows/{address}?finality=finalized")).await;
@@ -62,7 +65,8 @@ fn a_deal_from_terms_to_the_closed_escrow() {
             assert_eq!(status["status"], "finalized", "{status}");
             assert_eq!(prepared["steps"][0]["shares"]["seller"]["units"], SOL.to_string());
             // Two steps of one escrow: the second sees what the first leaves.
-            let refund = json!([{"type": "refund", "escrow": address, "milestone": 2}, {"type": "pay_out", "escrow": address}]);
+            let refund =
+                json!([{"type": "refund", "escrow": address, "milestone": 2}, {"type": "pay_out", "escrow": address}]);
             let (prepared, status) = user.execute(refund, &[seller]).await;
             assert_eq!(status["status"], "finalized", "{status}");
             assert_eq!(prepared["steps"].as_array().unwrap().len(), 3, "{prepared}");
@@ -131,7 +135,8 @@ fn disputes_proposals_and_claims() {
         act(json!({"type": "accept", "escrow": address, "by": by(buyer), "to_seller": "600000000"}), buyer).await;
         act(json!({"type": "propose_extension", "escrow": address, "by": by(buyer), "milestone": 3, "deadline": now + 20 * 86_400, "expires_at": now + 86_400}), buyer).await;
         act(json!({"type": "withdraw_proposal", "escrow": address, "by": by(buyer)}), buyer).await;
-        let none = json!({"actions": [{"type": "accept", "escrow": address, "by": by(seller)}], "fee_payer": by(seller)});
+        let none =
+            json!({"actions": [{"type": "accept", "escrow": address, "by": by(seller)}], "fee_payer": by(seller)});
         assert_eq!(user.post("/v1/transactions", &none).await.json()["program_error"]["name"], "ProposalMissing");
         act(json!({"type": "withdraw", "escrow": address, "recipient": "buyer"}), buyer).await;
         let finish = act(json!({"type": "finish", "escrow": address}), seller).await;
@@ -168,7 +173,8 @@ fn two_wallets_sign_one_after_the_other_and_a_wallet_may_add_a_fee() {
             let [buyer, seller, arbiter] = &people;
             let terms = terms(net, &people, &[SOL]).await;
             // The arbiter pays the fee, the seller the rent, the buyer pays in.
-            let create = json!({"type": "create", "terms": terms, "rent_payer": seller.pubkey().to_string(), "fund": true});
+            let create =
+                json!({"type": "create", "terms": terms, "rent_payer": seller.pubkey().to_string(), "fund": true});
             let order = json!({"actions": [create], "fee_payer": arbiter.pubkey().to_string()});
             let prepared = user.post("/v1/transactions", &order).await.expect(201);
             assert_eq!(prepared["signers"].as_array().unwrap().len(), 3);
@@ -188,7 +194,8 @@ fn two_wallets_sign_one_after_the_other_and_a_wallet_may_add_a_fee() {
             // The same again, and a part of it, change nothing.
             put(sign(bare, &[seller])).await.expect(202);
             let id = prepared["id"].as_str().unwrap();
-            let status = user.send(Method::GET, &format!("/v1/transactions/{id}"), &[("prefer", "wait=20")], None).await;
+            let status =
+                user.send(Method::GET, &format!("/v1/transactions/{id}"), &[("prefer", "wait=20")], None).await;
             assert_eq!(status.expect(200)["status"], "finalized");
         }
     });
@@ -215,7 +222,9 @@ fn what_a_wallet_may_not_change_is_refused_and_nothing_is_sent() {
         // Another transaction, one that somebody else signed, and no transaction.
         let swapped = sign(other["transaction"].as_str().unwrap(), &[buyer]);
         assert_eq!(put(json!(swapped)).await.code(), "wallet");
-        let mut bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, prepared["transaction"].as_str().unwrap()).unwrap();
+        let mut bytes =
+            base64::Engine::decode(&base64::prelude::BASE64_STANDARD, prepared["transaction"].as_str().unwrap())
+                .unwrap();
         let forged = seller.sign_message(&bytes[65..]);
         bytes[1..65].copy_from_slice(forged.as_ref());
         let forged = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &bytes);
@@ -258,14 +267,18 @@ fn pages_lose_and_repeat_nothing() {
         let (mut path, mut seen) = (format!("/v1/escrows?party={buyer}&status=created&limit=2"), Vec::new());
         loop {
             let page = user.get(&path).await.expect(200);
-            seen.extend(page["escrows"].as_array().unwrap().iter().map(|row| row["address"].as_str().unwrap().to_owned()));
+            seen.extend(
+                page["escrows"].as_array().unwrap().iter().map(|row| row["address"].as_str().unwrap().to_owned()),
+            );
             let Some(next) = page["next"].as_str() else { break };
             path = next.to_owned();
         }
         seen.sort();
         made.sort();
         assert_eq!(seen, made);
-        for (query, count) in [("attention=buyer", 5), ("attention=seller", 0), ("status=funded", 0), ("deadline_before=1", 0)] {
+        for (query, count) in
+            [("attention=buyer", 5), ("attention=seller", 0), ("status=funded", 0), ("deadline_before=1", 0)]
+        {
             let page = user.get(&format!("/v1/escrows?party={buyer}&{query}")).await.expect(200);
             assert_eq!(page["escrows"].as_array().unwrap().len(), count, "{query}");
         }

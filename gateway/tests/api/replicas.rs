@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use escrow_client::sender::{Fingerprint, Store as _, Time};
-use escrow_gateway::{api::auth::Scope, config::Role, now_ms, submit::{Journal, name_of}};
+use escrow_gateway::{
+    api::auth::Scope,
+    config::Role,
+    now_ms,
+    submit::{Journal, name_of},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use solana_signer::Signer;
@@ -83,7 +88,8 @@ fn many_submitted_to_two_replicas_are_all_executed_once() {
     run(async {
         for database in databases() {
             let net = net().await;
-            let replicas = [gateway(&database, config(net.rpc_url())).await, gateway(&database, config(net.rpc_url())).await];
+            let replicas =
+                [gateway(&database, config(net.rpc_url())).await, gateway(&database, config(net.rpc_url())).await];
             let (key, _) = make_key(&replicas[0].store, "shop", &Scope::ALL, None).await;
             let users = replicas.each_ref().map(|replica| User::with(replica, Some(key.clone())));
             let one = |index: usize| {

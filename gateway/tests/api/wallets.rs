@@ -44,7 +44,8 @@ fn a_wallet_pays_by_a_link_and_acts_by_buttons() {
         let card = wallet.get(&format!("/actions/escrows/{escrow}")).await;
         assert_eq!(card.headers["x-action-version"], "2.4");
         let card = card.expect(200);
-        let deliver = card["links"]["actions"].as_array().unwrap().iter().find(|link| link["label"] == "Deliver milestone 1");
+        let deliver =
+            card["links"]["actions"].as_array().unwrap().iter().find(|link| link["label"] == "Deliver milestone 1");
         let href = deliver.unwrap_or_else(|| panic!("{card}"))["href"].as_str().unwrap();
         let built = wallet.post(href, &ask(seller)).await.expect(200);
         assert_eq!(built["type"], "transaction");

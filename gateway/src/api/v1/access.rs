@@ -1,6 +1,11 @@
 //! API keys, and wallets that sign in.
 
-use axum::{Json, extract::State, http::{HeaderMap, StatusCode}, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
@@ -258,7 +263,10 @@ pub fn new_key(request: &KeyRequest, now: i64) -> Result<(String, Credential)> {
         return Err(Problem::invalid("/owner", format!("is 1 to {LONGEST} of A-Z, a-z, 0-9, \".\", \"_\" and \"-\"")));
     }
     if name.chars().count() > LONGEST || name.chars().any(char::is_control) {
-        return Err(Problem::invalid("/name", format!("has at most {LONGEST} letters, none of them a control character")));
+        return Err(Problem::invalid(
+            "/name",
+            format!("has at most {LONGEST} letters, none of them a control character"),
+        ));
     }
     let mut unique: Vec<Scope> = Vec::new();
     for scope in scopes {

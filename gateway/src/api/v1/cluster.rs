@@ -5,11 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::VERSION;
-use crate::{
-    api::Api,
-    chain::Finality,
-    problem::Result,
-};
+use crate::{api::Api, chain::Finality, problem::Result};
 
 /// Which cluster and which program this is.
 #[derive(Debug, Serialize, ToSchema)]

@@ -138,7 +138,9 @@ pub fn silences(escrow: &EscrowAccount, teller: &Teller<'_>) -> Vec<Silence> {
     if !escrow.is_funded() {
         let fund_by = words::Time::new(escrow.state.fund_by, teller.now);
         let text = match escrow.state.fund_by > teller.now {
-            true => format!("if nobody pays in before {fund_by}: it can never be funded, and anyone may close it; the rent goes back"),
+            true => format!(
+                "if nobody pays in before {fund_by}: it can never be funded, and anyone may close it; the rent goes back"
+            ),
             false => format!("it could be funded until {fund_by}: anyone may close it, and the rent goes back"),
         };
         return vec![Silence { milestone: None, text }];
@@ -151,7 +153,8 @@ pub fn silences(escrow: &EscrowAccount, teller: &Teller<'_>) -> Vec<Silence> {
         })
         .collect();
     if escrow.due().next().is_some() {
-        let text = "what is due stays where it is until anyone pays it out; nobody but its recipient can get it".to_owned();
+        let text =
+            "what is due stays where it is until anyone pays it out; nobody but its recipient can get it".to_owned();
         told.push(Silence { milestone: None, text });
     } else if told.is_empty() {
         let text = "nothing: all is paid out, and anyone may close it from its funding deadline on".to_owned();
@@ -281,7 +284,8 @@ pub async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<
         escrows.push(row(&api, escrow, snapshot.now).await);
     }
     let last = found.last().filter(|_| more);
-    let next = last.map(|last| format!("/v1/escrows?{}cursor={}&limit={limit}", which.query(), page::write(&place(last))));
+    let next =
+        last.map(|last| format!("/v1/escrows?{}cursor={}&limit={limit}", which.query(), page::write(&place(last))));
     Ok(Json(EscrowPage { version: VERSION, escrows, next }))
 }
 
@@ -329,7 +333,12 @@ fn status_of(escrow: &EscrowAccount) -> view::Status {
 pub fn next_deadline(escrow: &EscrowAccount) -> Option<i64> {
     match escrow.is_funded() {
         false => Some(escrow.state.fund_by),
-        true => escrow.milestones.iter().filter(|milestone| !milestone.is_settled()).map(|milestone| milestone.deadline).min(),
+        true => escrow
+            .milestones
+            .iter()
+            .filter(|milestone| !milestone.is_settled())
+            .map(|milestone| milestone.deadline)
+            .min(),
     }
 }
 
@@ -353,7 +362,8 @@ pub fn attention(escrow: &EscrowAccount, now: i64) -> Vec<Role> {
             Ok(MilestoneStatus::Disputed) => Role::Arbiter,
         });
     }
-    let anyone = possibilities(escrow, now).iter().any(|possible| possible.actor == Actor::Anyone && possible.is_open(now));
+    let anyone =
+        possibilities(escrow, now).iter().any(|possible| possible.actor == Actor::Anyone && possible.is_open(now));
     if anyone {
         roles.push(Role::Anyone);
     }

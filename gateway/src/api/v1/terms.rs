@@ -84,7 +84,8 @@ pub async fn check(JsonBody { value, .. }: JsonBody<TermsRequest>) -> Result<Jso
 pub fn told(request: &TermsRequest, now: i64) -> Result<TermsTold> {
     let terms = request.terms.build(now, "/terms")?;
     let rule = |error| Problem::from(escrow_client::Error::Rule(error)).at("/terms");
-    let agreed = EscrowAccount::agreed(&terms, request.rent_payer.map_or(terms.buyer, |payer| payer.0)).map_err(rule)?;
+    let agreed =
+        EscrowAccount::agreed(&terms, request.rent_payer.map_or(terms.buyer, |payer| payer.0)).map_err(rule)?;
     let asset = asset_of(&terms);
     let denomination = match (asset, request.decimals) {
         (Asset::Sol, _) => Denomination::SOL,

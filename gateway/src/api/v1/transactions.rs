@@ -284,7 +284,8 @@ pub async fn show(
         Some(signature) => api.store.transaction_by_signature(&principal.owner, &signature.to_string()).await?,
     };
     let Some(row) = row else {
-        let signature = signature.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no transaction {id}")))?;
+        let signature =
+            signature.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no transaction {id}")))?;
         let status = api.submit.foreign(&signature).await?;
         return Ok(Json(TransactionAnswer { version: VERSION, id: None, status, prepared: None }));
     };
