@@ -97,7 +97,10 @@ pub struct PathRule {
 
 /// Which paths of this site are actions.
 #[utoipa::path(get, path = "/actions.json", tag = "wallets", operation_id = "actionRules", security(()),
-    responses((status = 200, description = "The rules", body = Rules)))]
+    responses(
+        (status = 200, description = "The rules", body = Rules),
+        (status = "4XX", description = "What is wrong", body = WalletError)
+    ))]
 pub async fn rules() -> Json<Rules> {
     let rule = PathRule { path_pattern: "/actions/**".to_owned(), api_path: "/actions/**".to_owned() };
     Json(Rules { rules: vec![rule] })

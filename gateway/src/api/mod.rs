@@ -63,6 +63,7 @@ pub struct Api {
                        key and need not be believed: every answer about an escrow carries its terms, their hash, and the slot. \
                        Amounts are decimal strings of base units. Errors are application/problem+json with a code that stays."
     ),
+    servers((url = "/", description = "This gateway")),
     tags(
         (name = "escrows", description = "What is agreed, and how it stands"),
         (name = "transactions", description = "Build, submit, ask what became of it"),
@@ -126,12 +127,16 @@ fn complete(openapi: &mut utoipa::openapi::OpenApi) {
     let mut problem = problem_response();
     problem.description = "A problem: its code says which, docs/errors.md lists them".to_owned();
     components.responses.insert("Problem".to_owned(), RefOr::T(problem));
-    let schema = <crate::problem::ProblemBody as utoipa::PartialSchema>::schema();
-    components.schemas.insert("Problem".to_owned(), schema);
     let mut parts = Vec::new();
-    <crate::problem::ProblemBody as utoipa::ToSchema>::schemas(&mut parts);
-    <crate::wire::action::Action as utoipa::ToSchema>::schemas(&mut parts);
-    parts.push(("Action".to_owned(), <crate::wire::action::Action as utoipa::PartialSchema>::schema()));
+    add::<crate::problem::ProblemBody>(&mut parts);
+    // What the routes' own descriptions name and do not bring along.
+    add::<crate::wire::action::Action>(&mut parts);
+    add::<v1::escrows::PartyRole>(&mut parts);
+    add::<crate::chain::Finality>(&mut parts);
+    add::<escrow_client::view::Status>(&mut parts);
+    add::<escrow_client::view::Role>(&mut parts);
+    add::<crate::wire::Address>(&mut parts);
+    add::<crate::wire::Hash>(&mut parts);
     components.schemas.extend(parts);
     for item in openapi.paths.paths.values_mut() {
         for operation in operations(item) {
@@ -145,6 +150,12 @@ fn complete(openapi: &mut utoipa::openapi::OpenApi) {
             }
         }
     }
+}
+
+/// A schema and those that it names.
+fn add<T: utoipa::ToSchema>(parts: &mut Vec<(String, RefOr<utoipa::openapi::Schema>)>) {
+    parts.push((T::name().into_owned(), T::schema()));
+    T::schemas(parts);
 }
 
 fn problem_response() -> Described {
@@ -176,8 +187,8 @@ pub fn router(api: Api) -> Router {
         .fallback(|| async { Problem::new(Code::NoRoute, "there is nothing at this path: see /openapi.json") })
         .method_not_allowed_fallback(|| async { Problem::new(Code::Method, "this path does not know this method") })
         .layer(middleware::from_fn_with_state((api.clone(), table), auth::guard))
-        .layer(middleware::from_fn(actions::cors))
         .layer(cors)
+        .layer(middleware::from_fn(actions::cors))
         .with_state(api.clone());
     let pages: Router = Router::new().route("/", get(|| async { axum::response::Redirect::temporary("/docs/") }));
     guarded

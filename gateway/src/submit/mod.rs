@@ -41,6 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How far a transaction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TransactionState)]
 pub enum State {
     /// Signatures are missing.
     Prepared,
@@ -67,6 +68,7 @@ impl State {
 
 /// What is known of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TransactionStatus)]
 pub struct Status {
     /// How far it is.
     pub status: State,

@@ -224,7 +224,8 @@ fn too_many_requests_are_told_when_to_come_again() {
         let mut config = crate::harness::config(net().await.rpc_url());
         config.limits.anonymous_per_minute = 3;
         config.limits.owner_per_minute = 5;
-        let gateway = crate::harness::gateway(&crate::harness::sqlite(), config).await;
+        let database = crate::harness::sqlite();
+        let gateway = crate::harness::gateway(&database, config).await;
         let nobody = User::with(&gateway, None);
         for left in (0..3).rev() {
             let answer = nobody.get("/livez").await;

@@ -61,7 +61,8 @@ fn fifty_tasks_on_two_replicas_have_one_effect() {
 #[test]
 fn what_the_client_did_wrong_stays_wrong_and_a_bad_key_is_told() {
     run(async {
-        let world = world(&crate::harness::sqlite()).await;
+        let database = crate::harness::sqlite();
+        let world = world(&database).await;
         let user = &world.user;
         let headers = [("idempotency-key", "k")];
         let wrong = json!({"actions": [], "fee_payer": "So11111111111111111111111111111111111111112"});

@@ -96,13 +96,14 @@ fn a_deal_from_terms_to_the_closed_escrow() {
 fn disputes_proposals_and_claims() {
     run(async {
         let net = net().await;
-        let world = world(&crate::harness::sqlite()).await;
+        let database = crate::harness::sqlite();
+        let world = world(&database).await;
         let user = &world.user;
         let people = people(net).await;
         let [buyer, seller, arbiter] = &people;
         let now = net.clock().await.unwrap().unix_timestamp;
         let fund = |terms: Value| {
-            let user = user.clone();
+            let (user, people) = (user.clone(), &people);
             async move {
                 let told = user.post("/v1/terms", &json!({"terms": terms})).await.expect(200);
                 let create = json!([{"type": "create", "terms": told["terms"], "fund": true}]);
@@ -178,8 +179,9 @@ fn two_wallets_sign_one_after_the_other_and_a_wallet_may_add_a_fee() {
             let prepared = user.post("/v1/transactions", &order).await.expect(201);
             assert_eq!(prepared["signers"].as_array().unwrap().len(), 3);
             let path = format!("/v1/transactions/{}/signed", prepared["id"].as_str().unwrap());
-            let put = |transaction: String| async {
-                user.json(Method::PUT, &path, &[], &json!({"transaction": transaction})).await
+            let put = |transaction: String| {
+                let path = &path;
+                async move { user.json(Method::PUT, path, &[], &json!({"transaction": transaction})).await }
             };
             let bare = prepared["transaction"].as_str().unwrap();
             for (signer, missing) in [(arbiter, 2), (buyer, 1)] {
@@ -203,7 +205,8 @@ fn two_wallets_sign_one_after_the_other_and_a_wallet_may_add_a_fee() {
 fn what_a_wallet_may_not_change_is_refused_and_nothing_is_sent() {
     run(async {
         let net = net().await;
-        let world = world(&crate::harness::sqlite()).await;
+        let database = crate::harness::sqlite();
+        let world = world(&database).await;
         let user = &world.user;
         let people = people(net).await;
         let [buyer, seller, _] = &people;
@@ -212,8 +215,9 @@ fn what_a_wallet_may_not_change_is_refused_and_nothing_is_sent() {
         let prepared = user.post("/v1/transactions", &order).await.expect(201);
         let other = user.post("/v1/transactions", &order).await.expect(201);
         let path = format!("/v1/transactions/{}/signed", prepared["id"].as_str().unwrap());
-        let put = |transaction: Value| async {
-            user.json(Method::PUT, &path, &[], &json!({"transaction": transaction})).await
+        let put = |transaction: Value| {
+            let path = &path;
+            async move { user.json(Method::PUT, path, &[], &json!({"transaction": transaction})).await }
         };
         // Another transaction, one that somebody else signed, and no transaction.
         let swapped = sign(other["transaction"].as_str().unwrap(), &[buyer]);
@@ -249,7 +253,8 @@ fn what_a_wallet_may_not_change_is_refused_and_nothing_is_sent() {
 fn pages_lose_and_repeat_nothing() {
     run(async {
         let net = net().await;
-        let world = world(&crate::harness::sqlite()).await;
+        let database = crate::harness::sqlite();
+        let world = world(&database).await;
         let user = &world.user;
         let people = people(net).await;
         let mut made = Vec::new();

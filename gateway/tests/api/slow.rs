@@ -14,10 +14,11 @@ fn slow_heads_and_bodies_are_cut_off_and_the_others_do_not_notice() {
     run(async {
         let mut config = config(net().await.rpc_url());
         (config.limits.head_seconds, config.limits.body_seconds) = (2, 2);
-        let gateway = gateway(&sqlite(), config).await;
+        let database = sqlite();
+        let gateway = gateway(&database, config).await;
         let address = gateway.address.unwrap();
         // One byte a second, of a head and of a body.
-        let slow = |head: &'static str| async move {
+        let slow = move |head: &'static str| async move {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(head.as_bytes()).await.unwrap();
             let began = Instant::now();
@@ -40,8 +41,8 @@ fn slow_heads_and_bodies_are_cut_off_and_the_others_do_not_notice() {
         };
         let head = "GET /livez HTTP/1.1\r\nhost: x\r\nx-slow:";
         let body = "POST /v1/terms HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
-        let heads = (0..200).map(|_| slow(head));
-        let bodies = (0..200).map(|_| slow(body));
+        let heads = (0..200).map(move |_| slow(head));
+        let bodies = (0..200).map(move |_| slow(body));
         let slow = tokio::spawn(async move {
             let (heads, bodies) =
                 tokio::join!(futures_util::future::join_all(heads), futures_util::future::join_all(bodies));

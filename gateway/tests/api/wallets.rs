@@ -10,7 +10,8 @@ use crate::harness::{SOL, User, net, people, run, sign, sqlite, terms, world};
 fn a_wallet_pays_by_a_link_and_acts_by_buttons() {
     run(async {
         let net = net().await;
-        let world = world(&sqlite()).await;
+        let database = sqlite();
+        let world = world(&database).await;
         let people = people(net).await;
         let [buyer, seller, _] = &people;
         let create = json!([{"type": "create", "terms": terms(net, &people, &[SOL]).await}]);
