@@ -167,7 +167,9 @@ impl Context {
     /// given. Asks nobody.
     pub fn signed_only(&self, units: &[Vec<Instruction>]) -> Result<Vec<view::Transaction>> {
         let wrong = |what: String| CliError::Arguments(what);
-        let named = self.signing.blockhash.as_deref().unwrap_or_default();
+        let named = self.signing.blockhash.as_deref();
+        let named =
+            named.ok_or_else(|| wrong("to sign without sending, name the block hash with --blockhash".to_owned()))?;
         let hash: Pubkey = named.parse().map_err(|_| wrong(format!("--blockhash {named:?} is not a block hash")))?;
         let lifetime =
             Lifetime::Blockhash { hash: hash.to_bytes(), last_valid_block_height: u64::MAX, origin: Origin::default() };

@@ -24,6 +24,9 @@ pub const TEMPLATE: &str = include_str!("draft/template.toml");
 /// typed on a terminal without saying with whom.
 pub fn expand(arguments: Vec<OsString>) -> Result<Vec<OsString>> {
     let Some(create) = arguments.iter().position(|word| word == "create") else { return Ok(arguments) };
+    if arguments.iter().take(create).any(|word| word == "help" || word == "explain") {
+        return Ok(arguments);
+    }
     let mut expanded: Vec<OsString> = Vec::new();
     let mut words = arguments.iter();
     while let Some(word) = words.next() {

@@ -66,11 +66,10 @@ pub struct Signing {
     #[arg(long, global = true, value_name = "SIGNER", env = "ESCROW_FEE_PAYER", hide_env_values = true)]
     pub fee_payer: Option<PathBuf>,
 
-    /// Sign, and print the transaction instead of sending it
+    /// Sign, and print the transaction instead of sending it. Needs --blockhash
     #[arg(
         long,
         global = true,
-        requires = "blockhash",
         env = "ESCROW_SIGN_ONLY",
         hide_env_values = true,
         value_parser = FalseyValueParser::new()
@@ -81,22 +80,14 @@ pub struct Signing {
     #[arg(long, global = true, value_name = "HASH", env = "ESCROW_BLOCKHASH", hide_env_values = true)]
     pub blockhash: Option<String>,
 
-    /// A signature that was made elsewhere. Repeat for several
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDRESS=SIGNATURE",
-        env = "ESCROW_SIGNER",
-        hide_env_values = true,
-        requires = "blockhash"
-    )]
+    /// A signature that was made elsewhere, over the same message. Repeat for several
+    #[arg(long, global = true, value_name = "ADDRESS=SIGNATURE", env = "ESCROW_SIGNER", hide_env_values = true)]
     pub signer: Vec<String>,
 
-    /// Print the message that would be signed, in base64, and sign nothing. --keypair may be an address
+    /// Print the message that would be signed, in base64, and sign nothing. Needs --blockhash; --keypair may be an address
     #[arg(
         long,
         global = true,
-        requires = "blockhash",
         env = "ESCROW_DUMP_TRANSACTION_MESSAGE",
         hide_env_values = true,
         value_parser = FalseyValueParser::new()

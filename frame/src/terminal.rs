@@ -103,9 +103,11 @@ impl Fit {
             let word = part.trim_end_matches(' ');
             let length = visible(word);
             if !at_start && length > 0 && column.saturating_add(spaces.len()).saturating_add(length) > columns {
+                // A word that is too long for what is left stands further to the left.
+                let indent = hang.min(columns.saturating_sub(length));
                 fitted.push('\n');
-                fitted.push_str(&" ".repeat(hang));
-                column = hang;
+                fitted.push_str(&" ".repeat(indent));
+                column = indent;
                 spaces.clear();
             }
             if length > 0 || !word.is_empty() {
@@ -170,7 +172,7 @@ mod tests {
         assert_eq!(fit.text("  a name    \u{1f}one two three"), "  a name    one two\n            three");
         assert_eq!(fit.text("  one two three four five"), "  one two three four\n  five");
         let address = "EsciU43x1AtsEzNfxzZprrTYtrUA7ikpy1x8Q8BEXeAH";
-        assert_eq!(fit.text(&format!("  to {address} now")), format!("  to\n  {address}\n  now"));
+        assert_eq!(fit.text(&format!("  to {address} now")), format!("  to\n{address}\n  now"));
         assert_eq!(fit.text("short\n\n  lines"), "short\n\n  lines");
         assert_eq!(Fit::PLAIN.text("  name \u{1f}one two three four five"), "  name one two three four five");
     }

@@ -14,7 +14,6 @@ use escrow_client::{
 use escrow_frame::terminal::HANG;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 
 use crate::{
     checks,
@@ -113,18 +112,18 @@ pub async fn perform(
     expectations: &Expectations,
 ) -> Result<Done> {
     let Situation { escrow, now, .. } = situation;
-    let signer = context.keypair()?;
+    let signer = context.address()?;
     let actors = recipe.steps.iter().filter_map(|step| match step {
         Step::Do(action) => action.actor.filter(is_named),
         Step::OpenTokenAccount { .. } => None,
     });
     for actor in actors {
-        if actor != signer.pubkey() {
+        if actor != signer {
             return Err(CliError::WrongKeypair {
                 address: actor,
                 role: roles(escrow, &actor),
-                keypair: signer.pubkey(),
-                is: roles(escrow, &signer.pubkey()),
+                keypair: signer,
+                is: roles(escrow, &signer),
             });
         }
     }
@@ -146,7 +145,7 @@ pub async fn perform(
     }
     let found = checks::before(context, situation, &previewed, expectations.any_seller).await?;
     let steps = previewed.steps(&payer).map_err(escrow_client::Error::from)?;
-    let signers = if payer == signer.pubkey() { 1 } else { 2 };
+    let signers = if payer == signer { 1 } else { 2 };
     let signatures = u64::try_from(steps.len()).unwrap_or(u64::MAX).saturating_mul(signers);
     let plan = consent::plan(context, situation, &previewed, signatures).await?;
     let plan = view::Plan { found, ..plan };

@@ -1,18 +1,29 @@
 //! What somebody at a terminal sees and is asked: the binary on a pseudo-terminal of 80 columns.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read, Write},
+    os::fd::FromRawFd,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use rustix::{
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Winsize, tcsetwinsize},
-};
-
 use crate::{Stage, command};
+
+/// Both ends of a pseudo-terminal with so many columns.
+fn pseudo_terminal(columns: u16) -> (File, File) {
+    let (mut master, mut slave) = (-1, -1);
+    let size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: both descriptors are written, nothing is read but the size, and each is owned once.
+    unsafe {
+        let opened = libc::openpty(&mut master, &mut slave, std::ptr::null_mut(), std::ptr::null(), &size);
+        assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
+        // Or the command would hold its own terminal's other end, and reading would never end.
+        assert_eq!(libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC), 0);
+        assert_eq!(libc::fcntl(slave, libc::F_SETFD, libc::FD_CLOEXEC), 0);
+        (File::from_raw_fd(master), File::from_raw_fd(slave))
+    }
+}
 
 /// What appears on the terminal, and how the command ended. `answers` are typed, each when the screen says what stands before it.
 pub struct Seen {
@@ -21,18 +32,13 @@ pub struct Seen {
 }
 
 pub fn at_a_terminal(command: &mut Command, answers: &[(&str, &str)]) -> Seen {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    let slave = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (master, slave) = pseudo_terminal(80);
     let stream = || Stdio::from(slave.try_clone().unwrap());
     let mut child = command.env("TERM", "xterm").stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
     // So that reading ends when the command does.
     drop(slave);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let (mut reader, mut writer) = (File::from(master.try_clone().unwrap()), File::from(master));
+    let (mut reader, mut writer) = (master.try_clone().unwrap(), master);
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut buffer = [0; 4_096];
