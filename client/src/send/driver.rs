@@ -296,7 +296,8 @@ impl<'a> Run<'a> {
         let Ok(Some(intention)) = self.driver.store.find(self.fence.fingerprint).await else { return };
         let Some(lease) = intention.lease().filter(|lease| lease.fence == self.fence.number) else { return };
         // Where somebody else has it, what is written next is refused, and the sender says so.
-        let _ = self.driver.store.claim(self.fence.fingerprint, &lease.owner, at, at.plus(self.driver.pace.claim)).await;
+        let _ =
+            self.driver.store.claim(self.fence.fingerprint, &lease.owner, at, at.plus(self.driver.pace.claim)).await;
     }
 
     async fn sign(&mut self, signs: &mut dyn Signs, position: Position) {

@@ -23,6 +23,14 @@ pub struct Pace {
 impl Default for Pace {
     /// For Solana's public clusters.
     fn default() -> Self {
-        Self { poll: 400, answer: 10_000, resend: 2_000, patience: 20_000, limit: 180_000, recent: 600_000, claim: 60_000 }
+        Self {
+            poll: 400,
+            answer: 10_000,
+            resend: 2_000,
+            patience: 20_000,
+            limit: 180_000,
+            recent: 600_000,
+            claim: 60_000,
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use escrow_fault_proxy::{Plan, Proxy};
+use escrow_fault_proxy::{Fault, Plan, Proxy};
 use futures_util::{StreamExt, future::join_all, stream};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,7 @@ pub fn run(door: Door) {
         }
         let (began, mut counts, mut table) = (Instant::now(), BTreeMap::new(), BTreeMap::new());
         let mut broken: Vec<(Schedule, Outcome)> = Vec::new();
-        let mut slowest = Duration::ZERO;
+        let (mut slowest, mut done) = (Duration::ZERO, 0_u64);
         for first in (seed..seed + schedules).step_by(usize::try_from(OF_ONE_VALIDATOR).unwrap_or(usize::MAX)) {
             let world = World::new().await;
             let last = (seed + schedules).min(first + OF_ONE_VALIDATOR);
@@ -81,6 +81,10 @@ pub fn run(door: Door) {
                 })
                 .buffer_unordered(AT_ONCE);
             while let Some((schedule, outcome)) = outcomes.next().await {
+                done += 1;
+                if done % 1_000 == 0 {
+                    println!("{done} schedules, {} break a promise", broken.len());
+                }
                 for (what, count) in &outcome.counts {
                     *counts.entry(what.clone()).or_insert(0) += count;
                 }
@@ -98,9 +102,13 @@ pub fn run(door: Door) {
             }
         }
         let took = began.elapsed().as_secs_f64();
-        println!("{schedules} schedules through the {door:?} from seed {seed} in {took:.0} s, the slowest in {slowest:.0?}");
+        println!(
+            "{schedules} schedules through the {door:?} from seed {seed} in {took:.0} s, the slowest in {slowest:.0?}"
+        );
         for (nodes, [runs, wrong, twice, none]) in table {
-            println!("{nodes:?}: {runs} schedules, {wrong} wrong verdicts, {twice} done twice, {none} without a verdict");
+            println!(
+                "{nodes:?}: {runs} schedules, {wrong} wrong verdicts, {twice} done twice, {none} without a verdict"
+            );
         }
         for (what, count) in &counts {
             println!("{count:>10} {what}");
@@ -108,7 +116,11 @@ pub fn run(door: Door) {
         if let Some((schedule, outcome)) = broken.first() {
             let (schedule, outcome) = shrink(schedule, outcome.broken.clone()).await;
             let plans: Vec<String> = schedule.nodes.iter().map(|node| node.plan.to_json()).collect();
-            panic!("{} schedules break a promise. One of them: {schedule:#?}\n{}\n{outcome:#?}", broken.len(), plans.join("\n"));
+            panic!(
+                "{} schedules break a promise. One of them: {schedule:#?}\n{}\n{outcome:#?}",
+                broken.len(),
+                plans.join("\n")
+            );
         }
     });
 }
@@ -169,7 +181,8 @@ pub async fn play(world: &World, schedule: &Schedule) -> Outcome {
     let mut proxies = Vec::new();
     for node in &schedule.nodes {
         // Twice the same node, for plans that balance.
-        let upstreams = [world.net.rpc_url(), world.net.rpc_url()];
+        let is_balanced = node.plan.rules.iter().any(|rule| matches!(rule.fault, Fault::Balance(_)));
+        let upstreams = vec![world.net.rpc_url(); if is_balanced { 2 } else { 1 }];
         proxies.push(Arc::new(Proxy::start(upstreams, node.plan.clone()).await.expect("a proxy")));
     }
     let scene = Arc::new(Scene::new(world, schedule.deed).await);
@@ -257,7 +270,11 @@ impl Play<'_> {
         let is_hooked = matches!(kill, Some(Kill::Request { .. }));
         let run = Run {
             urls: urls.collect(),
-            folder: self.folder.0.join("journal"),
+            folder: self.folder.0.join(if self.schedule.forgets {
+                format!("journal-{number}")
+            } else {
+                "journal".to_owned()
+            }),
             finalized: self.schedule.finalized,
             kill,
             killed: killed.clone(),

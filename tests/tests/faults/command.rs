@@ -37,7 +37,8 @@ pub async fn run(run: Run, scene: Arc<Scene>, schedule: &Schedule, number: usize
         fs::write(&keypair, serde_json::to_vec(scene.actor().to_bytes().as_slice()).expect("JSON")).expect("a file");
         let (out, err) = (home.join(format!("out-{number}")), home.join(format!("err-{number}")));
         let file = |path: &Path| File::create(path).expect("a file");
-        let stdout = if is_full { File::options().write(true).open("/dev/full").expect("/dev/full") } else { file(&out) };
+        let stdout =
+            if is_full { File::options().write(true).open("/dev/full").expect("/dev/full") } else { file(&out) };
         let pace = format!(
             "poll={},answer={},resend={},patience={},limit={},recent={},claim={}",
             PACE.poll, PACE.answer, PACE.resend, PACE.patience, PACE.limit, PACE.recent, PACE.claim

@@ -1,8 +1,10 @@
 //! What somebody means to do once, and how often the chain shows that it was done.
 
+use std::time::Duration;
+
 use escrow_client::{
-    Action, EscrowAccount, EscrowClient, EscrowInstruction, Filter, OrderStep, Recipe, Recipient, Result, Signed, Terms,
-    TermsBuilder, instruction,
+    Action, EscrowAccount, EscrowClient, EscrowInstruction, Filter, OrderStep, Recipe, Recipient, Result, Signed,
+    Terms, TermsBuilder, instruction,
     sender::Intention,
     terms::{Asset, DAY},
 };
@@ -17,6 +19,9 @@ use crate::world::{MONEY, World};
 /// What is in an escrow, and a part of it, in lamports.
 const AMOUNT: u64 = MONEY / 20;
 const PART: u64 = AMOUNT / 10;
+
+/// Seconds until a deadline that is waited for.
+const SOON: i64 = 4;
 
 /// What is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +49,18 @@ impl Deed {
         loop {
             // Those that can be done twice come more often.
             let all = [
-                Release, Release, Release, Refund, Create, Create, CreateThenFund, Pay, Fund, Deliver, Withdraw, Close,
+                Release,
+                Release,
+                Release,
+                Refund,
+                Create,
+                Create,
+                CreateThenFund,
+                Pay,
+                Fund,
+                Deliver,
+                Withdraw,
+                Close,
                 Cancel,
             ];
             let deed = all[random.random_range(0..all.len())];
@@ -74,10 +90,10 @@ impl Scene {
     pub async fn new(world: &World, deed: Deed) -> Self {
         let [buyer, seller] = world.people().await;
         let now = world.chain.now().await.expect("the time");
-        let terms = TermsBuilder::new(buyer.pubkey(), seller.pubkey(), Asset::Sol)
-            .milestone(AMOUNT, now + 30 * i64::from(DAY))
-            .build(now)
-            .expect("terms");
+        // An escrow is closed after its funding deadline at the earliest.
+        let fund_by = (deed == Deed::Close).then_some(now + SOON);
+        let terms = TermsBuilder { fund_by, ..TermsBuilder::new(buyer.pubkey(), seller.pubkey(), Asset::Sol) };
+        let terms = terms.milestone(AMOUNT, now + 30 * i64::from(DAY)).build(now).expect("terms");
         let agreed = EscrowAccount::agreed(&terms, buyer.pubkey()).expect("an account");
         let create = || instruction::create(buyer.pubkey(), &terms).expect("create");
         let fund = || instruction::fund(&terms).expect("fund");
@@ -93,6 +109,9 @@ impl Scene {
         };
         if !before.is_empty() {
             world.execute(&before, &[&buyer]).await;
+        }
+        while fund_by.is_some() && world.chain.now().await.expect("the time") <= terms.fund_by {
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
         Self { deed, escrow: agreed.address, buyer, seller, terms }
     }

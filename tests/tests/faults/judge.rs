@@ -181,7 +181,10 @@ impl Judge {
             // Of two that make an escrow each, the account of the second does not exist.
             let told = told || last.iter().any(is_refused) && has && scene.deed == Deed::CreateThenFund;
             if !told {
-                self.breaks(Broken::NoVerdict, format!("no verdict though all nodes are well, {effects} effects: {last:?}"));
+                self.breaks(
+                    Broken::NoVerdict,
+                    format!("no verdict though all nodes are well, {effects} effects: {last:?}"),
+                );
             }
         }
     }

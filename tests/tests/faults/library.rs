@@ -9,8 +9,8 @@ use std::{
 
 use escrow_client::{
     Error, EscrowClient, Executed, Order,
-    sender::{Fingerprint, Intention, Journal, Pace},
     send::Progress,
+    sender::{Fingerprint, Intention, Journal, Pace},
 };
 use solana_commitment_config::CommitmentConfig;
 use solana_signer::Signer;

@@ -77,6 +77,8 @@ pub struct Schedule {
     /// The command's output, and whether nothing takes it.
     pub json: bool,
     pub is_full: bool,
+    /// Whether each run begins with an empty journal: what the oracle must notice.
+    pub forgets: bool,
 }
 
 impl Schedule {
@@ -121,6 +123,7 @@ impl Schedule {
             finalized: random.random_bool(0.2),
             json: random.random_bool(0.8),
             is_full: is_command && random.random_bool(0.05),
+            forgets: false,
         };
         for number in 0..random.random_range(0..3_usize) {
             schedule.kills.push(random.random_bool(0.7).then(|| kill(&mut random, door, number)));
@@ -212,7 +215,9 @@ fn kill(random: &mut StdRng, door: Door, number: usize) -> Kill {
 pub fn name(fault: &Fault) -> String {
     let delivered = |delivered: &bool| if *delivered { ", delivered" } else { ", not delivered" };
     match fault {
-        Fault::Delay { delivered: answer, .. } => format!("delay of the {}", if *answer { "answer" } else { "request" }),
+        Fault::Delay { delivered: answer, .. } => {
+            format!("delay of the {}", if *answer { "answer" } else { "request" })
+        }
         Fault::Answer { delivered: is, with } => match with {
             Answer::Reset => format!("reset{}", delivered(is)),
             Answer::Close => format!("closed{}", delivered(is)),
