@@ -9,10 +9,12 @@ use escrow_client::{
     terms::{Asset, DAY},
 };
 use rand::{Rng, rngs::StdRng};
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_system_interface::instruction::transfer;
+use tokio::sync::Mutex;
 
 use crate::world::{MONEY, World};
 
@@ -36,6 +38,8 @@ pub enum Deed {
     CreateThenFund,
     /// Money is sent to an address, with no escrow that would show it.
     Pay,
+    /// The same in a transaction that the caller has signed and keeps: submitted, and then waited for.
+    Submit,
     Fund,
     Deliver,
     Withdraw,
@@ -45,7 +49,7 @@ pub enum Deed {
 
 impl Deed {
     pub fn random(random: &mut StdRng, is_command: bool) -> Self {
-        use Deed::{Cancel, Close, Create, CreateThenFund, Deliver, Fund, Pay, Refund, Release, Withdraw};
+        use Deed::{Cancel, Close, Create, CreateThenFund, Deliver, Fund, Pay, Refund, Release, Submit, Withdraw};
         loop {
             // Those that can be done twice come more often.
             let all = [
@@ -57,6 +61,7 @@ impl Deed {
                 Create,
                 CreateThenFund,
                 Pay,
+                Submit,
                 Fund,
                 Deliver,
                 Withdraw,
@@ -64,7 +69,7 @@ impl Deed {
                 Cancel,
             ];
             let deed = all[random.random_range(0..all.len())];
-            if !(is_command && matches!(deed, CreateThenFund | Pay)) {
+            if !(is_command && matches!(deed, CreateThenFund | Pay | Submit)) {
                 return deed;
             }
         }
@@ -84,6 +89,8 @@ pub struct Scene {
     terms: Terms,
     /// The escrow, where the deed does not make it.
     pub escrow: Pubkey,
+    /// What the caller has signed and not seen the end of.
+    pub signed: Mutex<Option<Signed>>,
 }
 
 impl Scene {
@@ -101,7 +108,7 @@ impl Scene {
         let release = || instruction::release(agreed.address, buyer.pubkey(), 0, all);
         let withdraw = || instruction::withdraw(&agreed, Recipient::Seller);
         let before = match deed {
-            Deed::Create | Deed::CreateThenFund | Deed::Pay => Vec::new(),
+            Deed::Create | Deed::CreateThenFund | Deed::Pay | Deed::Submit => Vec::new(),
             Deed::Fund | Deed::Cancel => vec![create()],
             Deed::Release | Deed::Refund | Deed::Deliver => vec![create(), fund()],
             Deed::Withdraw => vec![create(), fund(), release()],
@@ -113,7 +120,7 @@ impl Scene {
         while fund_by.is_some() && world.chain.now().await.expect("the time") <= terms.fund_by {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Self { deed, escrow: agreed.address, buyer, seller, terms }
+        Self { deed, escrow: agreed.address, buyer, seller, terms, signed: Mutex::default() }
     }
 
     /// Who does it, and pays the fee.
@@ -137,7 +144,9 @@ impl Scene {
                 u64::try_from(found.iter().filter(|escrow| escrow.is_funded()).count()).expect("a count")
             }
             // Nobody pays a fee from it.
-            Deed::Pay => (world.net.balance(&self.seller.pubkey()).await.expect("a balance") - MONEY) / PART,
+            Deed::Pay | Deed::Submit => {
+                (world.net.balance(&self.seller.pubkey()).await.expect("a balance") - MONEY) / PART
+            }
             Deed::Fund => u64::from(found.expect("an escrow").is_funded()),
             Deed::Deliver => {
                 let status = milestone(&found).status().expect("a status");
@@ -152,8 +161,7 @@ impl Scene {
     pub async fn steps(&self, client: &EscrowClient, begun: Option<&Intention>) -> Result<Vec<OrderStep>> {
         let buyer = self.buyer.pubkey();
         if self.deed == Deed::Pay {
-            let instructions = vec![transfer(&buyer, &self.seller.pubkey(), PART)];
-            return Ok(vec![OrderStep { instructions, expected: None }]);
+            return Ok(vec![OrderStep { instructions: vec![self.payment()], expected: None }]);
         }
         let now = client.now().await?;
         if let Deed::Create | Deed::CreateThenFund = self.deed {
@@ -196,6 +204,11 @@ impl Scene {
         planned(&Recipe::only(action), &found, now, &self.actor().pubkey())
     }
 
+    /// A payment that no escrow shows.
+    pub fn payment(&self) -> Instruction {
+        transfer(&self.buyer.pubkey(), &self.seller.pubkey(), PART)
+    }
+
     /// What is typed, behind `escrow`.
     pub fn words(&self) -> Vec<String> {
         let (escrow, seller) = (self.escrow, self.seller.pubkey());
@@ -203,7 +216,7 @@ impl Scene {
         let line = match self.deed {
             Deed::Release => format!("release {escrow} --amount {part}"),
             Deed::Refund => format!("refund {escrow} --amount {part}"),
-            Deed::Create | Deed::CreateThenFund | Deed::Pay => {
+            Deed::Create | Deed::CreateThenFund | Deed::Pay | Deed::Submit => {
                 format!("create --seller {seller} --amount 0.{AMOUNT:09} --deliver-by 30d --fund")
             }
             Deed::Fund => format!("fund {escrow}"),
