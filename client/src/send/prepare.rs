@@ -6,7 +6,7 @@ use std::{
 };
 
 use escrow_sender::{Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, Slot};
-use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use solana_client::{
     client_error::ClientError, nonblocking::rpc_client::RpcClient, rpc_config::RpcSimulateTransactionConfig,
     rpc_request::RpcRequest, rpc_response::Response,
@@ -44,30 +44,32 @@ impl EscrowClient {
         if let Some(genesis) = *known {
             return Ok(genesis);
         }
-        let asked = self.nodes.all().iter().map(|node| async move { (node, node.rpc.get_genesis_hash().await) });
-        let mut found: Option<(Hash, &str)> = None;
-        let mut last = None;
-        for (node, answer) in join_all(asked).await {
-            match (answer, found) {
-                (Ok(genesis), None) => found = Some((Hash(genesis.to_bytes()), &node.name)),
-                (Ok(genesis), Some((known, first))) if genesis.to_bytes() != known.0 => {
-                    return Err(Error::Clusters { first: first.to_owned(), other: node.name.clone() });
-                }
-                (Ok(_), Some(_)) => {}
-                (Err(error), _) => last = Some((node, error)),
-            }
+        let count = self.nodes.all().len();
+        let (found, errors) = gather(&self.nodes, async |node, rpc| {
+            let genesis = rpc.get_genesis_hash().await?;
+            Ok((node, Hash(genesis.to_bytes())))
+        })
+        .await;
+        let name = |node: Node| self.nodes.names().get(node.0).cloned().unwrap_or_default();
+        let first = found.first().copied();
+        if let Some((node, genesis)) = first
+            && let Some((other, _)) = found.iter().find(|(_, other)| *other != genesis)
+        {
+            return Err(Error::Clusters { first: name(node), other: name(*other) });
         }
-        match (found, last) {
-            (Some((genesis, _)), None) => {
-                *known = Some(genesis);
+        match first {
+            // One alone of several is not believed: under another genesis hash nothing that was begun is found again.
+            Some((_, genesis)) if found.len() >= 2.min(count) => {
+                // Who did not answer may yet differ.
+                if found.len() == count {
+                    *known = Some(genesis);
+                }
                 Ok(genesis)
             }
-            // Not remembered: who did not answer may yet differ.
-            (Some((genesis, _)), Some(_)) => Ok(genesis),
-            (None, Some((node, error))) => {
-                Err(Error::Rpc { url: node.name.clone(), source: Box::new(without_url(error)) })
+            _ => {
+                let (url, error) = errors.into_iter().next().unwrap_or_else(|| (self.nodes.name(), unnamed()));
+                Err(Error::Rpc { url, source: Box::new(without_url(error)) })
             }
-            (None, None) => Err(Error::Journal("there is no node".to_owned())),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What somebody means to do once, and how often the chain shows that it was done.
 
+use std::time::Duration;
+
 use escrow_client::{
     Action, EscrowAccount, EscrowClient, EscrowInstruction, Filter, OrderStep, Recipe, Recipient, Result, Signed,
     Terms, TermsBuilder, instruction,
@@ -7,16 +9,21 @@ use escrow_client::{
     terms::{Asset, DAY},
 };
 use rand::{Rng, rngs::StdRng};
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_system_interface::instruction::transfer;
+use tokio::sync::Mutex;
 
 use crate::world::{MONEY, World};
 
 /// What is in an escrow, and a part of it, in lamports.
 const AMOUNT: u64 = MONEY / 20;
 const PART: u64 = AMOUNT / 10;
+
+/// Seconds until a deadline that is waited for.
+const SOON: i64 = 4;
 
 /// What is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +38,8 @@ pub enum Deed {
     CreateThenFund,
     /// Money is sent to an address, with no escrow that would show it.
     Pay,
+    /// The same in a transaction that the caller has signed and keeps: submitted, and then waited for.
+    Submit,
     Fund,
     Deliver,
     Withdraw,
@@ -40,7 +49,7 @@ pub enum Deed {
 
 impl Deed {
     pub fn random(random: &mut StdRng, is_command: bool) -> Self {
-        use Deed::{Cancel, Close, Create, CreateThenFund, Deliver, Fund, Pay, Refund, Release, Withdraw};
+        use Deed::{Cancel, Close, Create, CreateThenFund, Deliver, Fund, Pay, Refund, Release, Submit, Withdraw};
         loop {
             // Those that can be done twice come more often.
             let all = [
@@ -52,6 +61,7 @@ impl Deed {
                 Create,
                 CreateThenFund,
                 Pay,
+                Submit,
                 Fund,
                 Deliver,
                 Withdraw,
@@ -59,7 +69,7 @@ impl Deed {
                 Cancel,
             ];
             let deed = all[random.random_range(0..all.len())];
-            if !(is_command && matches!(deed, CreateThenFund | Pay)) {
+            if !(is_command && matches!(deed, CreateThenFund | Pay | Submit)) {
                 return deed;
             }
         }
@@ -79,16 +89,18 @@ pub struct Scene {
     terms: Terms,
     /// The escrow, where the deed does not make it.
     pub escrow: Pubkey,
+    /// What the caller has signed and not seen the end of.
+    pub signed: Mutex<Option<Signed>>,
 }
 
 impl Scene {
     pub async fn new(world: &World, deed: Deed) -> Self {
         let [buyer, seller] = world.people().await;
         let now = world.chain.now().await.expect("the time");
-        let terms = TermsBuilder::new(buyer.pubkey(), seller.pubkey(), Asset::Sol)
-            .milestone(AMOUNT, now + 30 * i64::from(DAY))
-            .build(now)
-            .expect("terms");
+        // An escrow is closed after its funding deadline at the earliest.
+        let fund_by = (deed == Deed::Close).then_some(now + SOON);
+        let terms = TermsBuilder { fund_by, ..TermsBuilder::new(buyer.pubkey(), seller.pubkey(), Asset::Sol) };
+        let terms = terms.milestone(AMOUNT, now + 30 * i64::from(DAY)).build(now).expect("terms");
         let agreed = EscrowAccount::agreed(&terms, buyer.pubkey()).expect("an account");
         let create = || instruction::create(buyer.pubkey(), &terms).expect("create");
         let fund = || instruction::fund(&terms).expect("fund");
@@ -96,7 +108,7 @@ impl Scene {
         let release = || instruction::release(agreed.address, buyer.pubkey(), 0, all);
         let withdraw = || instruction::withdraw(&agreed, Recipient::Seller);
         let before = match deed {
-            Deed::Create | Deed::CreateThenFund | Deed::Pay => Vec::new(),
+            Deed::Create | Deed::CreateThenFund | Deed::Pay | Deed::Submit => Vec::new(),
             Deed::Fund | Deed::Cancel => vec![create()],
             Deed::Release | Deed::Refund | Deed::Deliver => vec![create(), fund()],
             Deed::Withdraw => vec![create(), fund(), release()],
@@ -105,7 +117,10 @@ impl Scene {
         if !before.is_empty() {
             world.execute(&before, &[&buyer]).await;
         }
-        Self { deed, escrow: agreed.address, buyer, seller, terms }
+        while fund_by.is_some() && world.chain.now().await.expect("the time") <= terms.fund_by {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Self { deed, escrow: agreed.address, buyer, seller, terms, signed: Mutex::default() }
     }
 
     /// Who does it, and pays the fee.
@@ -129,7 +144,9 @@ impl Scene {
                 u64::try_from(found.iter().filter(|escrow| escrow.is_funded()).count()).expect("a count")
             }
             // Nobody pays a fee from it.
-            Deed::Pay => (world.net.balance(&self.seller.pubkey()).await.expect("a balance") - MONEY) / PART,
+            Deed::Pay | Deed::Submit => {
+                (world.net.balance(&self.seller.pubkey()).await.expect("a balance") - MONEY) / PART
+            }
             Deed::Fund => u64::from(found.expect("an escrow").is_funded()),
             Deed::Deliver => {
                 let status = milestone(&found).status().expect("a status");
@@ -144,8 +161,7 @@ impl Scene {
     pub async fn steps(&self, client: &EscrowClient, begun: Option<&Intention>) -> Result<Vec<OrderStep>> {
         let buyer = self.buyer.pubkey();
         if self.deed == Deed::Pay {
-            let instructions = vec![transfer(&buyer, &self.seller.pubkey(), PART)];
-            return Ok(vec![OrderStep { instructions, expected: None }]);
+            return Ok(vec![OrderStep { instructions: vec![self.payment()], expected: None }]);
         }
         let now = client.now().await?;
         if let Deed::Create | Deed::CreateThenFund = self.deed {
@@ -188,6 +204,11 @@ impl Scene {
         planned(&Recipe::only(action), &found, now, &self.actor().pubkey())
     }
 
+    /// A payment that no escrow shows.
+    pub fn payment(&self) -> Instruction {
+        transfer(&self.buyer.pubkey(), &self.seller.pubkey(), PART)
+    }
+
     /// What is typed, behind `escrow`.
     pub fn words(&self) -> Vec<String> {
         let (escrow, seller) = (self.escrow, self.seller.pubkey());
@@ -195,7 +216,7 @@ impl Scene {
         let line = match self.deed {
             Deed::Release => format!("release {escrow} --amount {part}"),
             Deed::Refund => format!("refund {escrow} --amount {part}"),
-            Deed::Create | Deed::CreateThenFund | Deed::Pay => {
+            Deed::Create | Deed::CreateThenFund | Deed::Pay | Deed::Submit => {
                 format!("create --seller {seller} --amount 0.{AMOUNT:09} --deliver-by 30d --fund")
             }
             Deed::Fund => format!("fund {escrow}"),

@@ -77,16 +77,29 @@ pub struct Judge {
     last: Vec<Told>,
     voids: u64,
     is_well: bool,
+    strict: bool,
     pub broken: Vec<(Broken, String)>,
+    /// What the only node brought about by lying: the verdict has said that it rests on that one's word.
+    pub excused: Vec<Broken>,
 }
 
 impl Judge {
-    pub fn new() -> Self {
-        Self { clean: true, void: Vec::new(), last: Vec::new(), voids: 0, is_well: false, broken: Vec::new() }
+    pub fn new(schedule: &Schedule) -> Self {
+        let strict = schedule.is_strict();
+        let (void, last, broken, excused) = Default::default();
+        Self { clean: true, void, last, voids: 0, is_well: false, strict, broken, excused }
     }
 
     pub fn breaks(&mut self, what: Broken, why: String) {
         self.broken.push((what, why));
+    }
+
+    /// The same, unless the only node lies.
+    fn breaks_unless_excused(&mut self, what: Broken, why: String) {
+        match self.strict {
+            true => self.breaks(what, why),
+            false => self.excused.push(what),
+        }
     }
 
     /// From here on the nodes are well.
@@ -95,35 +108,43 @@ impl Judge {
     }
 
     /// Takes in what the runs of one round told.
-    pub async fn hear(&mut self, world: &World, scene: &Scene, schedule: &Schedule, told: &[Told]) {
+    pub async fn hear(&mut self, world: &World, scene: &Scene, told: &[Told]) {
         for one in told {
-            let strict = schedule.is_strict();
             match one {
                 Told::Done(signatures) => {
                     for signature in signatures {
-                        self.succeeded(world, signature, strict, one).await;
+                        self.succeeded(world, signature, one).await;
                     }
                 }
-                Told::Repeated(signature) => self.succeeded(world, signature, strict, one).await,
+                Told::Repeated(signature) => self.succeeded(world, signature, one).await,
                 Told::Failed(signature) => {
                     self.voids += 1;
                     let status = world.status(signature).await;
-                    if strict && status.as_ref().is_none_or(|status| status.error.is_none()) {
-                        self.breaks(Broken::Wrong, format!("{signature} is said to have failed: {status:?}"));
+                    if status.as_ref().is_none_or(|status| status.error.is_none()) {
+                        self.breaks_unless_excused(
+                            Broken::Wrong,
+                            format!("{signature} is said to have failed: {status:?}"),
+                        );
                     }
                 }
                 Told::Expired(signature) => {
                     self.voids += 1;
                     self.void.push(*signature);
                     let status = world.status(signature).await;
-                    if strict && status.is_some() {
-                        self.breaks(Broken::Wrong, format!("{signature} is said to have expired: {status:?}"));
+                    if status.is_some() {
+                        self.breaks_unless_excused(
+                            Broken::Wrong,
+                            format!("{signature} is said to have expired: {status:?}"),
+                        );
                     }
                 }
                 Told::NotSent(reason) if self.clean && told.len() == 1 => {
                     let effects = scene.effects(world).await;
                     if effects > 0 {
-                        self.breaks(Broken::Wrong, format!("nothing is said to be sent, and it was done: {reason}"));
+                        self.breaks_unless_excused(
+                            Broken::Wrong,
+                            format!("nothing is said to be sent, and it was done: {reason}"),
+                        );
                     }
                 }
                 Told::NotSent(_) => {}
@@ -135,46 +156,56 @@ impl Judge {
         self.last = told.to_vec();
     }
 
-    async fn succeeded(&mut self, world: &World, signature: &Signature, strict: bool, told: &Told) {
+    async fn succeeded(&mut self, world: &World, signature: &Signature, told: &Told) {
         let status = world.status(signature).await;
-        if strict && status.as_ref().is_none_or(|status| status.error.is_some()) {
-            self.breaks(Broken::Wrong, format!("{signature} is said to be {}: {status:?}", told.name()));
+        if status.as_ref().is_none_or(|status| status.error.is_some()) {
+            self.breaks_unless_excused(Broken::Wrong, format!("{signature} is said to be {}: {status:?}", told.name()));
         }
     }
 
     /// After every block hash has expired.
-    pub async fn end(&mut self, world: &World, scene: &Scene, schedule: &Schedule) {
+    pub async fn end(&mut self, world: &World, scene: &Scene) {
         let effects = scene.effects(world).await;
-        let most = if schedule.is_strict() { 1 } else { 1 + self.voids };
-        if effects > most {
-            self.breaks(Broken::Twice, format!("it was done {effects} times"));
+        if effects > 1 {
+            let why = format!("it was done {effects} times");
+            // Who was told that it is void, by the word of the only node, does it again.
+            match effects > 1 + self.voids {
+                true => self.breaks(Broken::Twice, why),
+                false => self.breaks_unless_excused(Broken::Twice, why),
+            }
         }
         for signature in std::mem::take(&mut self.void) {
             let status = world.status(&signature).await;
-            if schedule.is_strict() && status.is_some() {
-                self.breaks(Broken::Wrong, format!("{signature} had expired, and was executed after that: {status:?}"));
+            if status.is_some() {
+                self.breaks_unless_excused(
+                    Broken::Wrong,
+                    format!("{signature} had expired, and was executed after that: {status:?}"),
+                );
             }
-        }
-        if !schedule.is_strict() {
-            return;
         }
         let last = self.last.clone();
         let is_refused = |told: &Told| matches!(told, Told::NotSent(_));
         let has = effects > 0;
         if last.iter().any(Told::is_done) {
             if !has {
-                self.breaks(Broken::Wrong, format!("it is said to be done, and is not: {last:?}"));
+                self.breaks_unless_excused(Broken::Wrong, format!("it is said to be done, and is not: {last:?}"));
             }
         } else if last.iter().any(Told::is_void) && last.len() == 1 {
             if has && self.clean {
-                self.breaks(Broken::Wrong, format!("it is said to be void, and was done: {last:?}"));
+                self.breaks_unless_excused(Broken::Wrong, format!("it is said to be void, and was done: {last:?}"));
             }
         } else if last.iter().any(is_refused) && self.clean {
             if has {
-                self.breaks(Broken::Wrong, format!("nothing is said to be sent, and it was done: {last:?}"));
+                self.breaks_unless_excused(
+                    Broken::Wrong,
+                    format!("nothing is said to be sent, and it was done: {last:?}"),
+                );
             }
             if self.is_well {
-                self.breaks(Broken::NoVerdict, format!("nothing is sent though all nodes are well: {last:?}"));
+                self.breaks_unless_excused(
+                    Broken::NoVerdict,
+                    format!("nothing is sent though all nodes are well: {last:?}"),
+                );
             }
         } else if self.is_well {
             let told = last.iter().any(is_refused) && has && scene.deed.is_refused_twice();

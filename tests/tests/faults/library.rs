@@ -10,7 +10,7 @@ use std::{
 use escrow_client::{
     Error, EscrowClient, Executed, Order,
     send::Progress,
-    sender::{Fingerprint, Intention, Journal, Pace},
+    sender::{Intention, Journal, Pace},
 };
 use solana_commitment_config::CommitmentConfig;
 use solana_signer::Signer;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    deed::Scene,
+    deed::{Deed, Scene},
     judge::Told,
     schedule::{Kill, Step},
     world::BLOCK,
@@ -43,6 +43,8 @@ pub struct Run {
     pub urls: Vec<String>,
     pub folder: PathBuf,
     pub finalized: bool,
+    /// Does not wait for what becomes of it.
+    pub begins: bool,
     pub kill: Option<Kill>,
     /// Kills it from outside.
     pub killed: CancellationToken,
@@ -112,7 +114,7 @@ impl Run {
             Ok(client) => client,
             Err(error) => return (Told::NotSent(error.clone()), error),
         };
-        let done = execute(&client, scene).await;
+        let done = self.execute(&client, scene).await;
         let text = format!("{done:?} {}", done.as_ref().err().map(ToString::to_string).unwrap_or_default());
         let told = match done {
             Ok(executed) => Told::Done(executed.transactions.iter().map(|done| done.signature).collect()),
@@ -127,22 +129,54 @@ impl Run {
     }
 }
 
-/// What is thrown where a process dies.
-struct Death;
-
-/// As a back end does it that knows nothing but its own name for what it means.
-async fn execute(client: &EscrowClient, scene: &Scene) -> escrow_client::Result<Executed> {
-    let named = Fingerprint::of(&[b"faults", scene.buyer.pubkey().as_ref()]);
-    let begun = client.kept(named).await?.filter(Intention::is_unresolved);
-    if let Some(begun) = &begun {
-        match client.resume(begun).await {
-            Err(Error::Expired { .. } | Error::ToBeSigned { .. }) => {}
-            resumed => return resumed,
+impl Run {
+    /// As a back end does it that knows nothing but its own name for what it means.
+    async fn execute(&self, client: &EscrowClient, scene: &Scene) -> escrow_client::Result<Executed> {
+        if scene.deed == Deed::Submit {
+            return submit(client, scene).await;
+        }
+        let named = client.fingerprint(&scene.actor().pubkey(), &[b"faults"]).await?;
+        let begun = client.kept(named).await?.filter(Intention::is_unresolved);
+        if let Some(begun) = &begun {
+            match client.resume(begun).await {
+                Err(Error::Expired { .. } | Error::ToBeSigned { .. }) => {}
+                resumed => return resumed,
+            }
+        }
+        let order = Order::new(named, scene.steps(client, begun.as_ref()).await?);
+        match self.begins {
+            true => client.begin(&order, &[scene.actor()]).await,
+            false => client.execute(&order, &[scene.actor()]).await,
         }
     }
-    let steps = scene.steps(client, begun.as_ref()).await?;
-    client.execute(&Order::new(named, steps), &[scene.actor()]).await
 }
+
+/// As a back end does it that keeps its own transactions.
+async fn submit(client: &EscrowClient, scene: &Scene) -> escrow_client::Result<Executed> {
+    let signed = {
+        let mut kept = scene.signed.lock().await;
+        match kept.clone() {
+            Some(signed) => signed,
+            None => {
+                let unsigned = client.prepare(&[scene.payment()], &scene.buyer.pubkey()).await?;
+                let signed = unsigned.sign(&[&scene.buyer])?.complete()?;
+                kept.insert(signed).clone()
+            }
+        }
+    };
+    let ended = match client.submit(signed).await {
+        Ok(submitted) => client.confirm(&submitted).await,
+        Err(error) => Err(error),
+    };
+    if let Err(Error::Expired { .. } | Error::Failed { .. }) = &ended {
+        // It is signed anew if it is still meant.
+        *scene.signed.lock().await = None;
+    }
+    Ok(Executed { transactions: vec![ended?] })
+}
+
+/// What is thrown where a process dies.
+struct Death;
 
 /// Whether a text, or a file of the journal, has something that nobody may see.
 pub fn leaks(text: &str, folder: &Path) -> bool {

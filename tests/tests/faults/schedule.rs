@@ -20,7 +20,10 @@ pub enum Door {
 pub enum Nodes {
     Honest,
     Nonsense,
-    Liar,
+    /// One of several lies.
+    OneLies,
+    /// The only one lies: what it says is what a verdict rests on, and the verdict says so.
+    TheOnlyOneLies,
 }
 
 /// One node.
@@ -74,9 +77,15 @@ pub struct Schedule {
     pub gives_up: bool,
     /// Waits for `finalized`.
     pub finalized: bool,
+    /// The first run does not wait for what becomes of it.
+    pub begins: bool,
+    /// After the first run fewer nodes are given.
+    pub loses_nodes: bool,
     /// The command's output, and whether nothing takes it.
     pub json: bool,
     pub is_full: bool,
+    /// Whether each run begins with an empty journal: what the oracle must notice.
+    pub forgets: bool,
 }
 
 impl Schedule {
@@ -119,12 +128,17 @@ impl Schedule {
             insists: random.random_bool(0.5),
             gives_up: random.random_bool(0.3),
             finalized: random.random_bool(0.2),
+            begins: random.random_bool(0.15),
+            loses_nodes: random.random_bool(0.2),
             json: random.random_bool(0.8),
             is_full: is_command && random.random_bool(0.05),
+            forgets: false,
         };
         for number in 0..random.random_range(0..3_usize) {
             schedule.kills.push(random.random_bool(0.7).then(|| kill(&mut random, door, number)));
         }
+        // Who is left with one that lies has nothing else.
+        schedule.loses_nodes &= schedule.nodes.iter().all(|node| !node.is_liar);
         schedule.hook();
         schedule
     }
@@ -151,7 +165,8 @@ impl Schedule {
             }
         };
         match self {
-            _ if self.nodes.iter().any(|node| node.is_liar) => Nodes::Liar,
+            _ if !self.is_strict() => Nodes::TheOnlyOneLies,
+            _ if self.nodes.iter().any(|node| node.is_liar) => Nodes::OneLies,
             _ if faults().any(is_nonsense) => Nodes::Nonsense,
             _ => Nodes::Honest,
         }
@@ -185,6 +200,12 @@ impl Schedule {
         }
         if self.tries > 1 {
             with(&|one| one.tries -= 1);
+        }
+        if self.begins {
+            with(&|one| one.begins = false);
+        }
+        if self.loses_nodes {
+            with(&|one| one.loses_nodes = false);
         }
         if self.finalized {
             with(&|one| one.finalized = false);
