@@ -138,6 +138,7 @@ fn complete(openapi: &mut utoipa::openapi::OpenApi) {
     add::<crate::wire::Address>(&mut parts);
     add::<crate::wire::Hash>(&mut parts);
     components.schemas.extend(parts);
+    inline_actions(components);
     for item in openapi.paths.paths.values_mut() {
         for operation in operations(item) {
             // Solana Pay and Actions have errors of their own kind.
@@ -149,6 +150,40 @@ fn complete(openapi: &mut utoipa::openapi::OpenApi) {
                 operation.responses.responses.entry(range.to_owned()).or_insert(reference);
             }
         }
+    }
+}
+
+/// Each action as one object with its type. As written by the derive it is all of two objects, and the one that allows no other
+/// field than its own forbids the other's type.
+fn inline_actions(components: &mut Components) {
+    use utoipa::openapi::Schema;
+    let Some(RefOr::T(Schema::OneOf(mut actions))) = components.schemas.get("Action").cloned() else { return };
+    let mut inlined = Vec::new();
+    for action in &mut actions.items {
+        let RefOr::T(Schema::AllOf(parts)) = action else { continue };
+        let mut whole = None;
+        for part in &parts.items {
+            if let RefOr::Ref(reference) = part {
+                let name = reference.ref_location.rsplit('/').next().unwrap_or_default();
+                if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get(name) {
+                    inlined.push(name.to_owned());
+                    whole = Some(object.clone());
+                }
+            }
+        }
+        let Some(mut whole) = whole else { continue };
+        for part in &parts.items {
+            if let RefOr::T(Schema::Object(tag)) = part {
+                whole.required.extend(tag.required.iter().cloned());
+                whole.properties.extend(tag.properties.clone());
+            }
+        }
+        whole.description.clone_from(&parts.description);
+        *action = RefOr::T(Schema::Object(whole));
+    }
+    components.schemas.insert("Action".to_owned(), RefOr::T(Schema::OneOf(actions)));
+    for name in inlined {
+        components.schemas.remove(&name);
     }
 }
 

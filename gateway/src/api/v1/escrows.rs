@@ -271,6 +271,7 @@ pub async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<
         seller: of(PartyRole::Seller),
         arbiter: of(PartyRole::Arbiter),
         attester: of(PartyRole::Attester),
+        ..Filter::default()
     };
     let any_role = party.filter(|_| which.role.is_none());
     let mut found = api.chain.list(&filter, any_role.as_ref()).await?;
