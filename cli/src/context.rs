@@ -5,9 +5,9 @@ use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 use escrow_client::{
     EscrowClient, Executed, Order, OrderStep, Situation, Unsigned,
     send::Progress,
-    sender::{Fingerprint, Intention, Journal, Stage},
+    sender::{Fingerprint, Intention, Journal, Pace, Stage},
     terms::Asset,
-    transaction::{Lifetime, Origin},
+    transaction::{Lifetime, Origin, budget::Fees},
     view,
     words::Denomination,
 };
@@ -50,6 +50,14 @@ pub enum Asked {
         journal: PathBuf,
         /// A repetition is meant as one.
         again: bool,
+        /// The caller's own name for it.
+        reference: Option<String>,
+        /// Nobody waits for what becomes of it.
+        no_wait: bool,
+        /// The nonce account to sign with.
+        nonce: Option<Pubkey>,
+        /// Other waiting times than the usual.
+        pace: Option<Pace>,
     },
     /// By a program that means each command once.
     #[cfg(feature = "localnet")]
@@ -58,10 +66,10 @@ pub enum Asked {
 
 impl Context {
     /// From what the options come to.
-    pub fn new(settings: Settings, signing: Signing, asked: Asked) -> Self {
-        let Settings { url, commitment, signer, format } = settings;
+    pub fn new(settings: Settings, signing: Signing, fees: Fees, asked: Asked) -> Self {
+        let Settings { urls, commitment, signer, format } = settings;
         Self {
-            client: EscrowClient::new(url, commitment),
+            client: EscrowClient::of_nodes(&urls, commitment).paying(fees),
             format,
             signer,
             keypair: OnceLock::new(),
@@ -208,13 +216,13 @@ impl Context {
         if let Some(sender) = self.sender.get() {
             return Ok(sender);
         }
+        let client = match self.journal()? {
+            None => self.client.clone(),
+            Some(journal) => self.client.clone().keeping(journal),
+        };
         let client = match &self.asked {
-            #[cfg(feature = "localnet")]
-            Asked::Once => self.client.clone(),
-            Asked::Typed { journal, .. } => {
-                let journal = Journal::open(journal).map_err(|error| CliError::Journal(error.to_string()))?;
-                self.client.clone().keeping(journal)
-            }
+            Asked::Typed { pace: Some(pace), .. } => client.at_pace(*pace),
+            _ => client,
         };
         let (format, commitment) = (self.format, self.client.lasting().commitment);
         let client = client.telling(move |progress| match progress {
@@ -226,6 +234,27 @@ impl Context {
             _ => {}
         });
         Ok(self.sender.get_or_init(|| client))
+    }
+
+    /// The caller's own name for what is to be done.
+    pub fn reference(&self) -> Option<&str> {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => None,
+            Asked::Typed { reference, .. } => reference.as_deref(),
+        }
+    }
+
+    /// The journal, where there is one.
+    pub fn journal(&self) -> Result<Option<Journal>> {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => Ok(None),
+            Asked::Typed { journal, .. } => match Journal::open(journal) {
+                Ok(journal) => Ok(Some(journal)),
+                Err(error) => Err(CliError::Journal(error.to_string())),
+            },
+        }
     }
 
     /// The name under which the journal has what was asked for.
@@ -247,20 +276,24 @@ impl Context {
 
     /// Executes these steps, signed and paid by the keypair.
     pub async fn execute(&self, steps: Vec<OrderStep>) -> Result<Executed> {
-        let again = match &self.asked {
+        let (again, no_wait, nonce) = match &self.asked {
             #[cfg(feature = "localnet")]
-            Asked::Once => false,
-            Asked::Typed { again, .. } => *again,
+            Asked::Once => (false, false, None),
+            Asked::Typed { again, no_wait, nonce, .. } => (*again, *no_wait, *nonce),
         };
-        let order = Order { again, ..Order::new(self.fingerprint().await?, steps) };
         let (keypair, fee_payer) = (self.keypair()?, self.fee_payer()?);
+        let nonce = nonce.map(|account| (account, keypair.pubkey()));
+        let order = Order { again, nonce, ..Order::new(self.fingerprint().await?, steps) };
         // Who pays the fee signs first.
         let mut signers: Vec<&(dyn Signer + Sync)> = Vec::new();
         if let Some(fee_payer) = fee_payer.as_ref().filter(|payer| payer.pubkey() != keypair.pubkey()) {
             signers.push(fee_payer);
         }
         signers.push(keypair);
-        let executed = self.sender()?.execute(&order, &signers).await.map_err(repeated)?;
+        let sender = self.sender()?;
+        let executed =
+            if no_wait { sender.begin(&order, &signers).await } else { sender.execute(&order, &signers).await };
+        let executed = executed.map_err(|error| told(error, no_wait))?;
         self.has_executed(&executed);
         Ok(executed)
     }
@@ -324,10 +357,11 @@ impl Context {
     }
 }
 
-/// Says how a repetition is meant as one.
-fn repeated(error: escrow_client::Error) -> CliError {
+/// Says how a repetition is meant as one, and that nobody wanted to wait.
+fn told(error: escrow_client::Error, no_wait: bool) -> CliError {
     match error {
         escrow_client::Error::Repetition { signature, .. } => CliError::Repeated(signature),
+        escrow_client::Error::Unknown { signature, verdict } if no_wait => CliError::Submitted { signature, verdict },
         error => error.into(),
     }
 }

@@ -3,7 +3,13 @@
 #[cfg(feature = "localnet")]
 use std::path::PathBuf;
 
-use escrow_client::{Action, EscrowError, amount::AmountError, terms::TermsError, words::refusal::Refusal};
+use escrow_client::{
+    Action, EscrowError,
+    amount::AmountError,
+    sender::{JournalError, Verdict},
+    terms::TermsError,
+    words::refusal::Refusal,
+};
 use escrow_frame::{Diagnostic, Kind, Retry};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -125,6 +131,25 @@ pub enum CliError {
         /// What went wrong.
         source: Box<CliError>,
     },
+    /// Nobody wanted to wait. Not a failure: what the command was there for is under way.
+    #[error("transaction {signature} is submitted: {verdict}. What became of it: escrow status {signature}")]
+    Submitted {
+        /// The transaction.
+        signature: Signature,
+        /// Until when it may be executed.
+        verdict: Box<Verdict>,
+    },
+    /// What was taken up has not ended yet.
+    #[error("{open} of these may still be executed, or may have been: run escrow resume again\n{kept}")]
+    StillOpen {
+        /// How many.
+        open: usize,
+        /// All of them, in words.
+        kept: String,
+    },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    ReadJournal(#[from] JournalError),
     /// The same command succeeded a short while ago.
     #[error(
         "The same command succeeded a short while ago, with transaction {0}, so nothing was sent. If you mean it once more, add \
@@ -201,6 +226,8 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
+            Self::Submitted { .. } | Self::StillOpen { .. } => Kind::Unknown,
+            Self::ReadJournal(_) => Kind::Io,
             Self::Repeated(_) => Kind::Repeated,
             Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,
@@ -240,7 +267,9 @@ impl Diagnostic for CliError {
     fn signature(&self) -> Option<String> {
         let signature = match self {
             Self::Frame(error) => return error.signature(),
-            Self::Executed { signature, .. } | Self::Repeated(signature) => signature,
+            Self::Executed { signature, .. } | Self::Repeated(signature) | Self::Submitted { signature, .. } => {
+                signature
+            }
             Self::Client(error) => return error.signature(),
             _ => return None,
         };

@@ -4,7 +4,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use escrow_client::{
-    view::{Cluster, Costs, Ending, Escrow, Milestone, Next, Plan, Progress, Role, Shares, Status, Time, Transaction},
+    view::{
+        Cluster, Costs, Course, Decision, Ending, Escrow, Milestone, Next, Plan, Progress, Role, Shares, Status, Time,
+        Transaction,
+    },
     words::{self, name::percent, time::duration},
 };
 use escrow_frame::terminal::{HANG, alarm, bold, dim, warning, white_on_black};
@@ -438,6 +441,9 @@ impl Display for MoneyLayout<'_> {
             let (released, refunded) = (&self.0.released.text, &self.0.refunded.text);
             writeln!(f, "  decided: {released} released, {refunded} refunded")?;
         }
+        if let Some(missing) = &self.0.history_missing {
+            writeln!(f, "  {missing}")?;
+        }
         for due in &self.0.due {
             writeln!(f, "  waiting to be paid out: {} for the {}", due.amount.text, due.recipient)?;
         }
@@ -458,7 +464,26 @@ fn write_milestone(f: &mut Formatter<'_>, milestone: &Milestone) -> fmt::Result 
         (Some(silence), _) => writeln!(f, "\n    {silence}"),
         (None, Some(deadline)) => writeln!(f, "; to be delivered before {}", time(deadline)),
         (None, None) => writeln!(f),
+    }?;
+    milestone.course.as_ref().map_or(Ok(()), |course| write_course(f, course))
+}
+
+/// When it was delivered and disputed, and what decided it.
+fn write_course(f: &mut Formatter<'_>, course: &Course) -> fmt::Result {
+    let Course { delivered, evidence_hash, disputed, reason_hash, decisions } = course;
+    for (what, when, name, hash) in
+        [("delivered", delivered, "evidence", evidence_hash), ("disputed", disputed, "reason", reason_hash)]
+    {
+        if let Some(when) = when {
+            let hash = hash.as_ref().map_or_else(String::new, |hash| format!("\n      {name} {hash}"));
+            writeln!(f, "    {what} {}{hash}", time(when))?;
+        }
     }
+    for Decision { time: when, text, signature, .. } in decisions {
+        let when = when.as_ref().map_or_else(|| "time unknown".to_owned(), |when| time(when).to_string());
+        writeln!(f, "    {text}\n      {when}\n      transaction {signature}")?;
+    }
+    Ok(())
 }
 
 /// A QR code of half blocks, dark on light whatever the terminal's colours are; nothing where it would be wider than 80 columns.

@@ -5,8 +5,8 @@ use escrow_frame::Report;
 
 use crate::{
     commands::{
-        accept, cancel, check, claim, close, code, contacts, create, deliver, dispute, expire, fund, history, list,
-        propose, refund, release, rule, share, show, verify, withdraw,
+        accept, cancel, check, claim, close, code, contacts, create, deliver, dispute, expire, fund, history, journal,
+        list, propose, refund, release, resume, rule, share, show, status, verify, withdraw,
     },
     context::Context,
     error::Result,
@@ -62,6 +62,20 @@ pub enum OnChain {
     Code(code::CodeArgs),
     /// List escrows by their parties
     List(list::ListArgs),
+    /// Show what became of a transaction
+    Status(status::StatusArgs),
+    /// Bring to its end what earlier commands have sent and not seen the end of
+    Resume(resume::ResumeArgs),
+    /// Show what was sent from this machine, and what is known of it
+    Journal(journal::JournalArgs),
+}
+
+impl OnChain {
+    /// The command without its arguments.
+    pub fn name(&self) -> String {
+        let shown = format!("{self:?}");
+        shown.split(['(', '{', ' ']).next().unwrap_or_default().to_lowercase()
+    }
 }
 
 /// Runs a command. An error after its transaction was executed says so.
@@ -93,5 +107,8 @@ async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
         OnChain::Contacts(args) => Box::new(contacts::run(context, args).await?),
         OnChain::Code(args) => Box::new(code::run(context, &args)?),
         OnChain::List(args) => Box::new(list::run(context, args).await?),
+        OnChain::Status(args) => Box::new(status::run(context, args).await?),
+        OnChain::Resume(args) => Box::new(resume::run(context, args).await?),
+        OnChain::Journal(args) => Box::new(journal::run(context, args)?),
     })
 }

@@ -5,6 +5,7 @@ use std::{any::TypeId, path::Path};
 pub use crate::contacts::address;
 use clap::Arg;
 use escrow_client::code::DeliveryCode;
+use escrow_client::sender::Pace;
 pub use escrow_client::words::parse::{Moment, Percent, Window, hash, moment, percent, risk, window};
 use escrow_frame::signer::secret_itself;
 use sha2::{Digest, Sha256};
@@ -18,6 +19,26 @@ pub fn with_negative_times(argument: Arg) -> Arg {
         return argument.allow_hyphen_values(true);
     }
     argument
+}
+
+/// Reads waiting times as `NAME=MILLISECONDS,…`. What is not named is as usual.
+pub fn pace(text: &str) -> std::result::Result<Pace, String> {
+    let mut pace = Pace::default();
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').ok_or_else(|| format!("{part} is not NAME=MILLISECONDS"))?;
+        let time = match name {
+            "poll" => &mut pace.poll,
+            "answer" => &mut pace.answer,
+            "resend" => &mut pace.resend,
+            "patience" => &mut pace.patience,
+            "limit" => &mut pace.limit,
+            "recent" => &mut pace.recent,
+            "claim" => &mut pace.claim,
+            _ => return Err(format!("there is no waiting time {name}")),
+        };
+        *time = value.parse().map_err(|_| format!("{value} is not a number of milliseconds"))?;
+    }
+    Ok(pace)
 }
 
 /// The sha256 of a file: what stands on chain for a document or for evidence.

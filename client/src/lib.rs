@@ -11,7 +11,8 @@
 //! - [`transaction`]: unsigned, signed and kept, submitted;
 //! - [`chain`]: reading from a node, one escrow or a list ([`read`]), and everything that ever happened to one, also after
 //!   it is closed;
-//! - [`send`], which hands them to a node and tells what became of them.
+//! - [`send`], which hands them to a node and tells what became of them;
+//! - `blocking`: the client with methods that wait (feature `blocking`).
 //!
 //! The way through them: [`TermsBuilder`] makes terms; [`EscrowAccount::agreed`] is the escrow that they would be, and
 //! [`EscrowClient::escrow`] one that is there. [`Action::new`] is one step on it, [`Action::preview`] what that would do, and
@@ -33,6 +34,8 @@
     )
 )]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod chain;
 pub mod deal;
 pub mod error;
@@ -42,6 +45,7 @@ pub mod transaction;
 #[cfg(feature = "serde")]
 pub mod view;
 pub mod words;
+pub mod work;
 
 pub use {
     chain::{Cluster, Cost, Situation, read},
@@ -49,7 +53,7 @@ pub use {
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, alike, amount, code, ending, event, explain, history, instruction, recipe,
+        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, receipt, recipe,
         recipe::Recipe,
         record, share,
         share::Share,

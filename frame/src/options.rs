@@ -12,9 +12,18 @@ use crate::{config::SolanaConfig, error::Result, node::node_url, output::Format,
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Options {
-    /// RPC node: a URL, or localhost, devnet, testnet, mainnet-beta [default: Solana's configuration, or localhost]
-    #[arg(short, long, global = true, value_name = "URL_OR_MONIKER", env = "ESCROW_URL", hide_env_values = true)]
-    pub url: Option<String>,
+    /// RPC node: a URL, or localhost, devnet, testnet, mainnet-beta. Several times for several nodes, of which two must say
+    /// the same before it is believed [default: Solana's configuration, or localhost]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "URL_OR_MONIKER",
+        env = "ESCROW_URL",
+        value_delimiter = ' ',
+        hide_env_values = true
+    )]
+    pub url: Vec<String>,
 
     /// Keypair file that signs and pays [default: Solana's configuration, or ~/.config/solana/id.json]
     #[arg(short, long, global = true, value_name = "PATH", env = "ESCROW_KEYPAIR", hide_env_values = true)]
@@ -93,8 +102,8 @@ pub struct Signing {
 /// What the options come to.
 #[derive(Debug)]
 pub struct Settings {
-    /// The node's URL.
-    pub url: String,
+    /// The nodes' URLs, at least one.
+    pub urls: Vec<String>,
     /// What to read at and wait for.
     pub commitment: CommitmentConfig,
     /// Who signs and pays. Read only by the commands that need it.
@@ -112,18 +121,18 @@ impl Options {
     pub fn resolve(self) -> Result<Settings> {
         let Self { url, keypair, commitment, config, output: format } = self;
         let config = SolanaConfig::load(config)?;
-        let url = match (url, config.json_rpc_url) {
-            (Some(url), _) => node_url(&url, None),
-            (None, Some(url)) => {
+        let urls = match config.json_rpc_url {
+            _ if !url.is_empty() => url.iter().map(|url| node_url(url, None)).collect(),
+            Some(url) => {
                 let path = config.path.unwrap_or_default();
-                node_url(&url, Some(format!("json_rpc_url in {}", path.display())))
+                node_url(&url, Some(format!("json_rpc_url in {}", path.display()))).map(|url| vec![url])
             }
             // Solana's own default is mainnet. Nobody should end up there by accident.
-            (None, None) => node_url("localhost", None),
+            None => node_url("localhost", None).map(|url| vec![url]),
         }?;
         let commitment = commitment.or(config.commitment).unwrap_or(CommitmentLevel::Confirmed);
         let keypair = keypair.or(config.keypair_path.map(PathBuf::from));
         let signer = SignerSource::new(&keypair.unwrap_or_else(|| PathBuf::from("~/.config/solana/id.json")));
-        Ok(Settings { url, commitment: CommitmentConfig { commitment }, signer, format })
+        Ok(Settings { urls, commitment: CommitmentConfig { commitment }, signer, format })
     }
 }

@@ -7,10 +7,10 @@ use std::{
 
 use clap::{ArgGroup, Args, ValueEnum};
 use escrow_client::{
-    EscrowAccount, EscrowInstruction, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
+    EscrowAccount, EscrowInstruction, Filter, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
     code::DeliveryCode,
     sender::Intention,
-    terms::{CodeKind, Fee, Retention, defaults},
+    terms::{CodeKind, Fee, Retention, defaults, reference_salt},
     view,
     warning::warnings,
     words::{Denomination, warning::told},
@@ -48,7 +48,7 @@ pub struct CreateArgs {
     #[arg(value_parser = parse::address, long)]
     arbiter: Option<Pubkey>,
 
-    /// Who delivers in the seller's place, as a carrier does
+    /// Who confirms the delivery instead of the seller, such as a carrier
     #[arg(value_parser = parse::address, long)]
     attester: Option<Pubkey>,
 
@@ -113,7 +113,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "arbiter")]
     arbiter_fee: Option<Percent>,
 
-    /// sha256 of a 32-byte secret: who knows it may claim the milestone for the seller
+    /// sha256 of a 32-byte secret: anyone who knows the secret can claim the milestone for the seller
     #[arg(long, value_name = "HEX", value_parser = parse::hash)]
     hashlock: Option<[u8; 32]>,
 
@@ -202,7 +202,13 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     };
     let (terms, code) = match begun {
         Some(terms) => (terms, None),
-        None => (agree(args, creator, code.as_ref(), &denomination, now)?, code),
+        None => {
+            let salt = match context.reference() {
+                Some(reference) => Some(first_under(context, reference, &args, creator).await?),
+                None => None,
+            };
+            (agree(args, salt, creator, code.as_ref(), &denomination, now)?, code)
+        }
     };
     let situation = Situation { escrow: EscrowAccount::agreed(&terms, creator)?, denomination, now };
     // Before anything leaves this machine: without the code the money would wait for its deadline.
@@ -229,7 +235,15 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     if !fund {
         context.note(format_args!("Next, the buyer runs: escrow fund {}", situation.escrow.address));
     }
-    let escrow = context.view(&context.situation(&situation.escrow.address).await?).await?;
+    let escrow = match created_at(context, &situation).await {
+        Ok(escrow) => escrow,
+        // It was created, whether or not it can be looked at: as it was previewed.
+        Err(error) => {
+            context.note(format_args!("How the escrow stands after it could not be read: {error}"));
+            let after = recipe.preview(&situation.escrow, now).ok().and_then(|previewed| previewed.after);
+            situation.at(after.unwrap_or(situation.escrow.clone()), now).view()?
+        }
+    };
     Ok(Created::Executed(Box::new(view::Created {
         version: view::VERSION,
         address: escrow.address.clone(),
@@ -238,6 +252,10 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
         warnings: warnings(&terms, now).iter().map(told).collect(),
         escrow,
     })))
+}
+
+async fn created_at(context: &Context, situation: &Situation) -> Result<view::Escrow> {
+    context.view(&context.situation(&situation.escrow.address).await?).await
 }
 
 /// The terms of the escrow that an earlier run of this command creates.
@@ -250,6 +268,34 @@ fn created(begun: &Intention) -> Option<Terms> {
     })
 }
 
+/// The salt for a reference, if no escrow was created under it, by this machine or another.
+async fn first_under(context: &Context, reference: &str, args: &CreateArgs, creator: Pubkey) -> Result<[u8; 16]> {
+    let is_relative = |moment: &Moment| matches!(moment, Moment::FromNow(_));
+    let milestones = args.milestone.iter().filter_map(|text| parse::moment(text.split(',').nth(1)?.trim()).ok());
+    let moments = args.deliver_by.iter().chain(&args.fund_by).copied().chain(milestones);
+    if moments.into_iter().any(|moment| is_relative(&moment)) {
+        return Err(CliError::Arguments(
+            "with --reference every deadline is a time, such as 2027-01-31T18:00:00Z: a duration is another deadline each \
+             time that it is typed"
+                .to_owned(),
+        ));
+    }
+    let salt = reference_salt(reference);
+    let filter = Filter { buyer: Some(args.buyer.unwrap_or(creator)), salt: Some(salt), ..Filter::default() };
+    match context.client.list(&filter).await?.first() {
+        None => Ok(salt),
+        Some(first) if first.is_funded() => Err(CliError::Usage(format!(
+            "the escrow {} was created and funded under this reference already: nothing was sent. Look at it with: escrow \
+             show {}",
+            first.address, first.address
+        ))),
+        Some(first) => Err(CliError::Usage(format!(
+            "the escrow {} was created under this reference already, and is not funded: nothing was sent. Look at it, and if \
+             these are your terms: escrow fund {}",
+            first.address, first.address
+        ))),
+    }
+}
 /// What is asked of whoever names no arbiter.
 const NO_ARBITER: &str = "without --arbiter nobody can rule on a dispute. Then a buyer who disputes a delivery, however good it \
      was, gets back what --unruled leaves, and a seller who delivered badly keeps the rest, unless the two agree. Name an arbiter \
@@ -259,6 +305,7 @@ const NO_ARBITER: &str = "without --arbiter nobody can rule on a dispute. Then a
 /// The terms that the arguments name, with `creator` as the buyer where none is named.
 fn agree(
     args: CreateArgs,
+    salt: Option<[u8; 16]>,
     creator: Pubkey,
     code: Option<&DeliveryCode>,
     denomination: &Denomination,
@@ -293,6 +340,7 @@ fn agree(
         hashlock: args.hashlock,
         document_hash: args.document.as_deref().map(parse::file_hash).transpose()?,
         milestones,
+        salt,
         retention: args
             .retention
             .zip(args.retained_for)

@@ -2,14 +2,13 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use escrow_client::EscrowError;
 use escrow_frame::{Kind, terminal::HANG};
 use serde::Serialize;
 
 use crate::{
-    cli::Cli,
     draft::TEMPLATE,
     error::{CliError, Result},
 };
@@ -119,22 +118,22 @@ pub fn template() -> Text {
     Text(TEMPLATE.to_owned())
 }
 
-pub fn completions(args: &CompletionsArgs) -> Text {
+pub fn completions(args: &CompletionsArgs, mut command: Command) -> Text {
     let mut written = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "escrow", &mut written);
+    clap_complete::generate(args.shell, &mut command, "escrow", &mut written);
     Text(String::from_utf8_lossy(&written).into_owned())
 }
 
-pub fn man() -> Result<Text> {
+pub fn man(command: Command) -> Result<Text> {
     let mut written = Vec::new();
     let failed = |source| escrow_frame::Error::File { path: "escrow.1".into(), source };
-    clap_mangen::Man::new(Cli::command()).render(&mut written).map_err(failed)?;
+    clap_mangen::Man::new(command).render(&mut written).map_err(failed)?;
     Ok(Text(String::from_utf8_lossy(&written).into_owned()))
 }
 
 /// `docs/cli.md`: every command with its help, as it is printed.
-pub fn documentation() -> Text {
-    let mut root = Cli::command().term_width(100).disable_help_subcommand(true);
+pub fn documentation(command: Command) -> Text {
+    let mut root = command.term_width(100).disable_help_subcommand(true);
     root.build();
     let mut text = String::from(
         "# The command line\n\nEvery command with its help. Written by `escrow documentation`; a test compares it.\n\n",
@@ -162,7 +161,10 @@ fn trimmed(help: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     fn asked(error: &str) -> Result<Explained> {
         explain(&ExplainArgs { error: error.to_owned() })
@@ -196,7 +198,8 @@ mod tests {
 
     #[test]
     fn completions_and_the_man_page_name_every_command() {
-        let (bash, man) = (completions(&CompletionsArgs { shell: Shell::Bash }).0, man().unwrap().0);
+        let (bash, man) =
+            (completions(&CompletionsArgs { shell: Shell::Bash }, Cli::command()).0, man(Cli::command()).unwrap().0);
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();
             assert!(bash.contains(name) && man.contains(&name.replace('-', "\\-")), "{name}");

@@ -38,15 +38,18 @@ pub mod expire;
 pub mod explain;
 pub mod fund;
 pub mod history;
+pub mod journal;
 pub mod list;
 #[cfg(feature = "localnet")]
 pub mod localnet;
 pub mod propose;
 pub mod refund;
 pub mod release;
+pub mod resume;
 pub mod rule;
 pub mod share;
 pub mod show;
+pub mod status;
 pub mod verify;
 pub mod withdraw;
 
@@ -178,9 +181,13 @@ async fn done(
     made: Option<view::Made>,
     executed: &Executed,
 ) -> Result<Done> {
-    let escrow = match context.client.find(&situation.escrow.address).await? {
-        None => None,
-        Some(after) => Some(situation.at(after, context.client.now().await?).view()?),
+    // What was executed was executed, whether or not it can be looked at.
+    let escrow = match after(context, situation).await {
+        Ok(escrow) => escrow,
+        Err(error) => {
+            context.note(format_args!("How the escrow stands after it could not be read: {error}"));
+            None
+        }
     };
     let last = executed.last();
     Ok(Done::Executed(Box::new(view::Done {
@@ -193,6 +200,14 @@ async fn done(
         made,
         escrow,
     })))
+}
+
+/// How the escrow stands; none where its account is closed.
+async fn after(context: &Context, situation: &Situation) -> Result<Option<view::Escrow>> {
+    match context.client.find(&situation.escrow.address).await? {
+        None => Ok(None),
+        Some(after) => Ok(Some(situation.at(after, context.client.now().await?).view()?)),
+    }
 }
 
 impl Display for Done {

@@ -15,6 +15,10 @@ pub struct ShowArgs {
     /// Address of the escrow
     #[arg(value_parser = parse::address)]
     escrow: Pubkey,
+
+    /// Tell too when each milestone was delivered and disputed, and how it was decided
+    #[arg(long)]
+    history: bool,
 }
 
 /// An escrow as it stands.
@@ -34,6 +38,14 @@ impl Display for Shown {
 }
 
 pub async fn run(context: &Context, args: ShowArgs) -> Result<Shown> {
-    let escrow = context.view(&context.situation(&args.escrow).await?).await?;
+    let situation = context.situation(&args.escrow).await?;
+    let escrow = context.view(&situation).await?;
+    let escrow = match args.history {
+        false => escrow,
+        true => {
+            let history = context.client.history(&args.escrow).await?;
+            escrow.with_history(&history, &situation.denomination, situation.now)
+        }
+    };
     Ok(Shown { escrow, viewer: context.address().ok() })
 }

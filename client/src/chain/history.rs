@@ -156,8 +156,8 @@ impl EscrowClient {
         Ok(created.collect())
     }
 
-    /// What one transaction did to the escrow; none where it cannot be read.
-    async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
+    /// What one transaction did to the escrow, or to any, if `address` is the program's; none where it cannot be read.
+    pub(super) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
         let Some(transaction) = self.transaction(signature).await? else { return Ok(None) };
         let (slot, time) = (transaction.slot, transaction.block_time);
         let logs = transaction.transaction.meta.as_ref().map(|meta| meta.log_messages.clone());
@@ -165,18 +165,18 @@ impl EscrowClient {
             Some(OptionSerializer::Some(logs)) => event::events(&logs),
             _ => Events { truncated: true, ..Events::default() },
         };
-        events.events.retain(|event| event.escrow() == address);
+        let concerns = |escrow: &Pubkey| escrow == address || *address == escrow::ID;
+        events.events.retain(|event| concerns(event.escrow()));
         let Some(instructions) = instructions(&transaction) else { return Ok(None) };
         let about = instructions.into_iter().filter_map(|Called { accounts, data }| {
             let action = Action::decode_parts(&accounts, &data)?;
-            let is_about = action.escrow == *address;
-            is_about.then(|| Entry { signature, slot, time, action, events: events.clone() })
+            concerns(&action.escrow).then(|| Entry { signature, slot, time, action, events: events.clone() })
         });
         Ok(Some(about.collect()))
     }
 
     /// Nodes keep no history of what is not confirmed.
-    fn at_least_confirmed(&self) -> CommitmentConfig {
+    pub(super) fn at_least_confirmed(&self) -> CommitmentConfig {
         if self.commitment().is_finalized() { self.commitment() } else { CommitmentConfig::confirmed() }
     }
 

@@ -2,14 +2,18 @@
 
 mod cluster;
 mod cost;
+pub(crate) mod decode;
 mod history;
 pub mod read;
 pub mod recipient;
 mod record;
 mod situation;
+mod squads;
+mod watching;
 
 pub use {
     cluster::Cluster,
     cost::{Cost, LAMPORTS_PER_SIGNATURE},
     situation::Situation,
+    squads::OpenProposal,
 };

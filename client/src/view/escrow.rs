@@ -7,7 +7,7 @@ use escrow::state::{Milestone as State, MilestoneStatus, RISKS, Recipient, is_na
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
-use super::{Amount, Cluster, Progress, Role, Shares, Time, VERSION};
+use super::{Amount, Cluster, Course, Progress, Role, Shares, Time, VERSION};
 use crate::{
     EscrowAccount, EscrowError,
     ending::{self, Outcome, endings, silence},
@@ -90,6 +90,8 @@ pub struct Escrow {
     pub milestones: Vec<Milestone>,
     /// What may happen now or later, by whom and until when, if nothing else happens before.
     pub next: Vec<Next>,
+    /// What is missing in the milestones' courses, for people; none where they are whole, and where they were not asked for.
+    pub history_missing: Option<String>,
     /// Where it stands, in one sentence.
     pub standing: String,
     /// The steps of its life: funded, delivered, decided, paid out.
@@ -157,6 +159,16 @@ pub enum Status {
     Settled,
 }
 
+impl From<&EscrowAccount> for Status {
+    fn from(escrow: &EscrowAccount) -> Self {
+        match (escrow.is_funded(), escrow.is_settled()) {
+            (false, _) => Self::Created,
+            (true, false) => Self::Funded,
+            (true, true) => Self::Settled,
+        }
+    }
+}
+
 impl Display for Status {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -199,6 +211,8 @@ pub struct Milestone {
     pub default_seller_bps: Option<u16>,
     /// The same in words, with the amounts.
     pub silence: Option<String>,
+    /// How it went; none where that was not asked for.
+    pub course: Option<Course>,
 }
 
 /// Something that may happen.
@@ -239,11 +253,7 @@ impl Escrow {
             version: VERSION,
             cluster: None,
             address: address.to_string(),
-            status: match (funded, escrow.is_settled()) {
-                (false, _) => Status::Created,
-                (true, false) => Status::Funded,
-                (true, true) => Status::Settled,
-            },
+            status: escrow.into(),
             buyer: state.buyer.to_string(),
             seller: state.seller.to_string(),
             arbiter: named(&state.arbiter),
@@ -288,6 +298,7 @@ impl Escrow {
                 .map(|(index, milestone)| Milestone::new(escrow, index, milestone, teller))
                 .collect::<Result<_, _>>()?,
             next: possibilities(escrow, now).iter().map(|possible| Next::new(escrow, possible, teller)).collect(),
+            history_missing: None,
             standing: teller.standing(escrow),
             timeline: timeline(escrow, now),
             money: money(escrow, denomination),
@@ -404,6 +415,7 @@ impl Milestone {
             review_window_seconds: milestone.review_window,
             default_seller_bps: escrow.state.default_bps(status).ok(),
             silence: teller.silence(escrow, index),
+            course: None,
         })
     }
 }

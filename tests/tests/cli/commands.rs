@@ -31,6 +31,12 @@ async fn a_sale_for_people() {
     let released = stage.types("buyer", &format!("release {escrow}")).succeeds();
     released.shows(&["released 1.5 SOL of milestone 1", "waiting to be paid out: 1.5 SOL for the seller"]);
     stage.types("seller", &format!("show {escrow}")).succeeds().shows(&["settled", &escrow, "1.5 SOL"]);
+    let told = stage.types("seller", &format!("show {escrow} --history")).succeeds();
+    told.shows(&[
+        "    delivered ",
+        "    The buyer released 1.5 SOL of milestone 1 to the seller.",
+        "      transaction ",
+    ]);
     let withdrawn = stage.types("stranger", &format!("withdraw {escrow}")).succeeds();
     withdrawn.shows(&["Sent the seller the 1.5 SOL due."]);
     stage.types("buyer", "list").succeeds().shows(&[&escrow, "settled", "1 of 1", "1.5 SOL"]);
@@ -251,6 +257,21 @@ async fn dispute_and_rule() {
         .map(|due| (due["recipient"].as_str().unwrap(), due["amount"]["text"].as_str().unwrap()))
         .collect();
     assert_eq!(due, [("buyer", "0.675 SOL"), ("seller", "0.225 SOL"), ("arbiter", "0.1 SOL")]);
+    assert_eq!(shown["milestones"][0]["course"], Value::Null);
+    let told = stage.asks("buyer", &format!("show {escrow} --history"));
+    assert_eq!(told["history_missing"], Value::Null);
+    let course = &told["milestones"][0]["course"];
+    assert_eq!(course["evidence_hash"], Value::Null);
+    assert_eq!(course["reason_hash"], hex(&Sha256::digest("broken")));
+    let (delivered, disputed) = (&course["delivered"]["unix"], &course["disputed"]["unix"]);
+    assert!(told["funded_at"]["unix"].as_i64() <= delivered.as_i64() && delivered.as_i64() <= disputed.as_i64());
+    let [decision] = course["decisions"].as_array().unwrap().as_slice() else { panic!("{course}") };
+    assert_eq!((&decision["action"], &decision["rationale_hash"]), (&json!("rule"), &Value::Null));
+    assert_eq!(decision["shares"]["buyer"]["text"], "0.675 SOL");
+    assert!(decision["text"].as_str().unwrap().contains("25 %"), "{decision}");
+    let history = stage.asks("buyer", &format!("history {escrow}"));
+    let ruling = history["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&decision["signature"], &decision["time"]["unix"]), (&ruling["signature"], &ruling["time"]["unix"]));
     let history = stage.types("buyer", &format!("history {escrow}")).succeeds();
     history.shows(&["25 %", &hex(&Sha256::digest("broken"))]);
     stage.types("stranger", &format!("withdraw {escrow} --recipient arbiter")).succeeds().shows(&["0.1 SOL"]);

@@ -6,6 +6,7 @@ mod config;
 mod consent;
 mod demo;
 mod help;
+mod journal;
 mod localnet;
 mod mistakes;
 mod pipes;
@@ -36,35 +37,10 @@ const DAY: u64 = 24 * 60 * 60;
 /// What the buyer has of the token, in base units of 6 decimals.
 const TOKENS: u64 = 1_000_000_000;
 
-/// The binary. Cargo builds the binaries of a package for that package's own tests only, so it is built here, once, with
-/// what Cargo has compiled for this very test: the same target directory, profile and features (`--test cli` turns those
-/// on that development dependencies ask for, so that nothing else is compiled anew).
+/// The binary.
 fn escrow() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--workspace", "--bin", "escrow", "--test", "cli", "--message-format", "json"]);
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir").arg(target);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        // What Cargo tells this test about its own package. Build scripts that look at it (ring's) would be run again,
-        // here and by the next `cargo test`, with everything that stands on them.
-        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| told.iter().any(|start| name.starts_with(start))) {
-                cargo.env_remove(name);
-            }
-        }
-        let built = cargo.stderr(Stdio::inherit()).output().unwrap();
-        assert!(built.status.success(), "the command line does not build");
-        let messages = String::from_utf8(built.stdout).unwrap();
-        let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let mut binaries = messages.filter(|message| message["target"]["name"] == "escrow");
-        let binary = binaries.find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        binary.expect("Cargo names the binary")
-    })
+    BINARY.get_or_init(|| escrow_tests::binary::escrow(env!("CARGO_TARGET_TMPDIR"), "cli"))
 }
 
 /// A folder of a test's own, which goes with it.
