@@ -99,6 +99,9 @@ pub enum CliError {
     /// What is on the chain does not allow it, at least not at present.
     #[error("{0}")]
     NotNow(String),
+    /// Nothing is known of what was asked for.
+    #[error("{0}")]
+    NoRecord(String),
     /// The embedded validator failed.
     #[cfg(feature = "localnet")]
     #[error(transparent)]
@@ -208,6 +211,7 @@ impl Diagnostic for CliError {
             | Self::Unexpected { .. }
             | Self::NotNow(_) => Kind::Refused,
             Self::Declined => Kind::Declined,
+            Self::NoRecord(_) => Kind::NotFound,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)

@@ -10,7 +10,7 @@ use escrow_client::{
     },
     words::{self, name::percent, time::duration},
 };
-use escrow_frame::terminal::{HANG, alarm, bold, dim, warning};
+use escrow_frame::terminal::{HANG, alarm, bold, dim, warning, white_on_black};
 use solana_pubkey::Pubkey;
 
 use crate::contacts::name_of;
@@ -231,7 +231,7 @@ fn write_timeline(f: &mut Formatter<'_>, escrow: &Escrow) -> fmt::Result {
             (Some(time), false) => format!("until {}", local(time)),
             (None, _) => String::new(),
         };
-        writeln!(f, "  {mark} {name:<14}{HANG}{count}{when}")?;
+        writeln!(f, "{}", format!("  {mark} {name:<14}{HANG}{count}{when}").trim_end())?;
     }
     Ok(())
 }
@@ -499,6 +499,7 @@ impl Display for QrLayout<'_> {
         let mut renderer = code.render::<qrcode::render::unicode::Dense1x2>();
         let renderer = renderer.dark_color(qrcode::render::unicode::Dense1x2::Light);
         let drawn = renderer.light_color(qrcode::render::unicode::Dense1x2::Dark).build();
-        f.write_str(&drawn)
+        // White on black, on light terminals too.
+        drawn.lines().try_for_each(|line| writeln!(f, "{}", white_on_black(line)))
     }
 }

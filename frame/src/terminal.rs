@@ -33,6 +33,11 @@ pub fn warning(text: impl std::fmt::Display) -> String {
     format!("{YELLOW}{text}{RESET}")
 }
 
+/// What has to be so, as a QR code.
+pub fn white_on_black(text: impl std::fmt::Display) -> String {
+    format!("\u{1b}[97;40m{text}{RESET}")
+}
+
 /// What is wrong.
 pub fn alarm(text: impl std::fmt::Display) -> String {
     format!("{RED}{text}{RESET}")

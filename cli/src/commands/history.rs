@@ -57,7 +57,7 @@ pub async fn run(context: &Context, args: HistoryArgs) -> Result<Told> {
         None => context.client.find(&args.escrow).await?.map(|escrow| escrow.asset()),
     };
     let Some(asset) = asset else {
-        return Err(CliError::Usage(format!(
+        return Err(CliError::NoRecord(format!(
             "the node {} has no record of an escrow created at {}: the address or the cluster is wrong, or the node \
              keeps only recent history",
             context.client.url(),

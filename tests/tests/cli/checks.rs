@@ -13,7 +13,7 @@ async fn what_cannot_act_is_no_seller() {
     let escrow = stage.create("--amount 1 --deliver-by 9d");
     let mint = stage.mint.address.to_string();
     let tokens = stage.mint.associated_account(&stage.address("buyer")).to_string();
-    let program = escrow_client::escrow::ID.to_string();
+    let program = stage.mint.token_program.id().to_string();
     let terms = "--amount 1 --deliver-by 9d --fund";
     for (seller, what) in
         [(&mint, "a token's mint"), (&tokens, "a token account"), (&program, "a program"), (&escrow, "an escrow")]

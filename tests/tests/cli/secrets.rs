@@ -41,7 +41,7 @@ async fn nothing_prints_a_keypair_or_an_unused_secret() {
             ("stranger", format!("claim {escrow} --secret {wrong_file}"), 3),
             ("stranger", format!("claim {escrow} --secret {file} -m 9"), 2),
             ("stranger", format!("release {escrow}"), 3),
-            ("buyer", "--again create --seller {seller} --amount 1 --deliver-by 9d --fund".to_owned(), 0),
+            ("buyer", "--again create --seller {seller} --amount 1 --deliver-by 9d --unruled 50 --fund".to_owned(), 0),
         ] {
             let mut command = command(&stage.folder);
             command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
