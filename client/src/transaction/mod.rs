@@ -206,6 +206,11 @@ impl Unsigned {
         self.message().static_account_keys().get(..count).unwrap_or_default()
     }
 
+    /// Their signatures, in the same order; all zero for those who have not signed.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.transaction.signatures
+    }
+
     /// Those who have not signed.
     pub fn missing(&self) -> Vec<Pubkey> {
         let signed = self.transaction.signatures.iter().map(|signature| *signature != Signature::default());
@@ -328,7 +333,11 @@ impl Signed {
     }
 
     /// What a sender keeps and repeats.
-    pub(crate) fn attempt(&self) -> Result<Attempt, AttemptError> {
+    ///
+    /// # Errors
+    ///
+    /// None for a transaction that was signed with the lifetime that is beside it.
+    pub fn attempt(&self) -> Result<Attempt, AttemptError> {
         let shows = !self.actions().is_empty();
         Attempt::new(&encoding::wire(&self.transaction), self.lifetime.limit(), *self.lifetime.origin(), shows)
     }

@@ -10,10 +10,12 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use thiserror::Error;
 
-use super::{PrepareError, Unsigned, encoding};
+use super::{
+    PrepareError, Unsigned,
+    budget::{COMPUTE_BUDGET, MOST_UNITS},
+    encoding,
+};
 
-/// Sets a transaction's compute limit and price.
-pub const COMPUTE_BUDGET: Pubkey = pubkey!("ComputeBudget111111111111111111111111111111");
 /// Lighthouse: refuses a transaction whose accounts are not as a wallet has shown them.
 pub const LIGHTHOUSE: Pubkey = pubkey!("L2TExMFKdjpN9kozasaurPirfHy9P8sbXoAN1qA3S95");
 /// Notes.
@@ -23,8 +25,6 @@ pub const MEMO: Pubkey = pubkey!("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr");
 const MOST_ASSERTIONS: usize = 3;
 /// Lighthouse's instructions before this one write to accounts; from it on they only compare.
 const FIRST_ASSERTION: u8 = 2;
-/// The most compute units that a transaction may ask for.
-const MOST_UNITS: u32 = 1_400_000;
 /// What an instruction may use where the transaction sets no limit.
 const UNITS_PER_INSTRUCTION: u32 = 200_000;
 
@@ -265,13 +265,20 @@ mod tests {
     use solana_program::hash::Hash;
 
     use super::*;
-    use crate::transaction::Lifetime;
+    use crate::transaction::{Lifetime, Origin};
 
     fn key(byte: u8) -> Pubkey {
         Pubkey::new_from_array([byte; 32])
     }
 
-    const LIFETIME: Lifetime = Lifetime::Blockhash { hash: [9; 32], last_valid_block_height: 100, slot: 1 };
+    const LIFETIME: Lifetime = lifetime(9);
+
+    const fn lifetime(byte: u8) -> Lifetime {
+        let zero = crate::sender::Height(0);
+        let origin =
+            Origin { genesis: crate::sender::Hash([0; 32]), slot: crate::sender::Slot(0), height: zero, skipped: 0 };
+        Lifetime::Blockhash { hash: [byte; 32], last_valid_block_height: 100, origin }
+    }
 
     fn ours() -> Vec<Instruction> {
         let accounts = vec![AccountMeta::new(key(1), true), AccountMeta::new(key(2), false)];
@@ -401,7 +408,7 @@ mod tests {
 
     #[test]
     fn payer_and_lifetime_stay() {
-        let other = Lifetime::Blockhash { hash: [8; 32], last_valid_block_height: 100, slot: 1 };
+        let other = lifetime(8);
         let error = accept_from(&ours(), &key(1), &other).unwrap_err();
         assert!(matches!(error, PrepareError::WalletChanged(Change::Lifetime { .. })), "{error}");
         let error = accept_from(&ours(), &key(5), &LIFETIME).unwrap_err();
@@ -410,7 +417,8 @@ mod tests {
 
     #[test]
     fn a_nonce_is_advanced_first() {
-        let nonce = Lifetime::Nonce { account: key(20), authority: key(1), value: [9; 32] };
+        let origin = Origin::default();
+        let nonce = Lifetime::Nonce { account: key(20), authority: key(1), value: [9; 32], read_at: 1, origin };
         let given = Unsigned::new(&ours(), &key(1), nonce).unwrap();
         let advance = solana_system_interface::instruction::advance_nonce_account(&key(20), &key(1));
         let first = [vec![advance.clone()], ours(), vec![price(1)]].concat();

@@ -14,6 +14,7 @@ mod lists;
 mod pure;
 mod reading;
 mod sending;
+mod shown;
 mod strangers;
 mod transactions;
 

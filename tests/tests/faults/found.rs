@@ -1,0 +1,1 @@
+//! What the schedules have found, each as small as it became.
