@@ -2,9 +2,11 @@
 
 use std::{any::TypeId, path::Path};
 
+pub use crate::contacts::address;
 use clap::Arg;
+use escrow_client::code::DeliveryCode;
 use escrow_client::sender::Pace;
-pub use escrow_client::words::parse::{Moment, Percent, Window, address, hash, moment, percent, risk, window};
+pub use escrow_client::words::parse::{Moment, Percent, Window, hash, moment, percent, risk, window};
 use escrow_frame::signer::secret_itself;
 use sha2::{Digest, Sha256};
 
@@ -60,7 +62,8 @@ pub fn secret_file(path: &Path) -> Result<[u8; 32]> {
         return Ok(raw);
     }
     let text = std::str::from_utf8(&content).unwrap_or_default();
-    hash(text.trim()).map_err(|_| {
+    // With separators or without, as `escrow code` prints it.
+    text.parse().map(|code: DeliveryCode| *code.secret()).map_err(|_| {
         let path = path.display();
         CliError::Usage(format!("{path} does not contain a secret (expected 32 raw bytes or 64 hexadecimal digits)"))
     })

@@ -141,6 +141,9 @@ pub enum Error {
     /// The transaction could not be built or signed, or is not the one that was to be signed. Nothing was sent.
     #[error("{0}")]
     Transaction(#[from] crate::transaction::PrepareError),
+    /// It is no multisig, or cannot be proposed in it. Nothing was sent.
+    #[error("{0}")]
+    Squads(#[from] crate::transaction::squads::SquadsError),
     /// The node did not answer, or not with what was asked for. Nothing was sent.
     #[error("the RPC node {url} {}", trouble(source))]
     Rpc {

@@ -42,15 +42,18 @@ pub mod transaction;
 #[cfg(feature = "serde")]
 pub mod view;
 pub mod words;
+pub mod work;
 
 pub use {
-    chain::{Situation, read},
+    chain::{Cluster, Cost, Situation, read},
     deal::{
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, code, event, explain, history, instruction, recipe,
+        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, receipt, recipe,
         recipe::Recipe,
+        record, share,
+        share::Share,
         terms,
         terms::TermsBuilder,
         warning,

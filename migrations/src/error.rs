@@ -4,7 +4,10 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use thiserror::Error;
 
-use crate::{Cost, ElfHash, cost::Sol};
+use crate::{
+    cost::{Cost, Sol},
+    hash::ElfHash,
+};
 
 /// The result of everything here.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -20,10 +20,12 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 
 use crate::{
-    Cost, Elf, Error, Program, Result,
     buffer::{self, Buffer},
-    cost::LAMPORTS_PER_SIGNATURE,
-    program::Place,
+    cost::{Cost, LAMPORTS_PER_SIGNATURE},
+    elf::Elf,
+    error::{Error, Result},
+    hash::ElfHash,
+    program::{Place, Program},
 };
 
 /// How many pieces are written at the same time, unless told otherwise. Public nodes answer some ten requests per
@@ -95,7 +97,7 @@ impl fmt::Debug for Migrator {
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct Deployment {
     /// The program, as it was read back.
     pub program: Pubkey,
     /// The account that holds its bytes.
@@ -130,7 +132,7 @@ pub(crate) struct Snapshot {
     pub balance: u64,
 }
 
-impl Done {
+impl Deployment {
     pub(crate) fn new(
         program: &Program,
         buffer: &Buffer,
@@ -202,6 +204,32 @@ impl Migrator {
     /// The node, and the commitment.
     pub fn client(&self) -> &EscrowClient {
         &self.client
+    }
+
+    /// The program at `address`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::Client`].
+    pub async fn program(&self, address: &Pubkey) -> Result<Program> {
+        let [program, programdata] = self.accounts(&[*address, get_program_data_address(address)]).await?;
+        match Place::read(*address, program.as_ref(), programdata.as_ref())? {
+            Place::Deployed(program) => Ok(*program),
+            Place::Vacant { .. } => Err(Error::NotDeployed { program: *address, url: self.client().url() }),
+        }
+    }
+
+    /// The program at `address`, if it is the one with this sha256 ([`Program::is_hash`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherBytes`], and those of [`Migrator::program`].
+    pub async fn verify(&self, address: &Pubkey, named: &ElfHash) -> Result<Program> {
+        let program = self.program(address).await?;
+        match program.is_hash(named) {
+            true => Ok(program),
+            false => Err(Error::OtherBytes { program: *address, deployed: program.hash(), named: *named }),
+        }
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
@@ -317,7 +345,7 @@ impl Migrator {
         Ok(Snapshot {
             place: Place::read(job.program, program.as_ref(), programdata.as_ref())?,
             programdata_lamports: programdata.map_or(0, |account| account.lamports),
-            buffer: Buffer::read(job, buffer)?,
+            buffer: Buffer::read(job.buffer, job.authority.pubkey(), job.elf.bytes().len(), buffer)?,
             balance: payer.map_or(0, |account| account.lamports),
         })
     }
@@ -330,7 +358,7 @@ impl Migrator {
         instructions: &[Instruction],
         signers: &[&Keypair],
         balance_before: u64,
-    ) -> Result<Done> {
+    ) -> Result<Deployment> {
         self.tell(Event::Finishing);
         let sent = self.send(instructions, OTHER_UNITS, signers).await;
         let sent = match sent {
@@ -342,7 +370,7 @@ impl Migrator {
             (Place::Deployed(program), sent) if job.is_done(&program) => {
                 let signature = sent.ok().map(|confirmed| confirmed.signature);
                 let spent = balance_before.saturating_sub(snapshot.balance);
-                Ok(Done::new(&program, &snapshot.buffer, job, signature, spent))
+                Ok(Deployment::new(&program, &snapshot.buffer, job, signature, spent))
             }
             (_, Err(error)) => Err(error),
             (_, Ok(confirmed)) => Err(Error::NotSeen { signature: confirmed.signature, url: self.client.url() }),

@@ -23,7 +23,7 @@ use solana_transaction_status_client_types::{
 
 use super::read::EscrowClient;
 use crate::{
-    Action, Error, EscrowAccount, Result,
+    Action, Error, EscrowAccount, EscrowInstruction, Result, Terms,
     event::{self, Events},
     history::{Entry, History},
 };
@@ -114,8 +114,8 @@ impl EscrowClient {
         }
     }
 
-    /// What one transaction did to the escrow; none where it cannot be read.
-    async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
+    /// One transaction; none where it is forgotten or cannot be had.
+    async fn transaction(&self, signature: Signature) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>> {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.at_least_confirmed()),
@@ -139,25 +139,44 @@ impl EscrowClient {
                 }
             }
         };
-        let Some(transaction) = self.nodes.ask(question).await? else { return Ok(None) };
+        self.nodes.ask(question).await
+    }
+
+    /// The escrows that one transaction created.
+    pub(super) async fn created(&self, signature: Signature) -> Result<Vec<(Pubkey, Terms)>> {
+        let Some(transaction) = self.transaction(signature).await? else { return Ok(Vec::new()) };
+        let calls = instructions(&transaction).unwrap_or_default();
+        let created = calls.iter().filter_map(|Called { accounts, data }| {
+            let action = Action::decode_parts(accounts, data)?;
+            match action.instruction {
+                EscrowInstruction::Create { terms } => Some((action.escrow, *terms)),
+                _ => None,
+            }
+        });
+        Ok(created.collect())
+    }
+
+    /// What one transaction did to the escrow, or to any, if `address` is the program's; none where it cannot be read.
+    pub(super) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
+        let Some(transaction) = self.transaction(signature).await? else { return Ok(None) };
         let (slot, time) = (transaction.slot, transaction.block_time);
         let logs = transaction.transaction.meta.as_ref().map(|meta| meta.log_messages.clone());
         let mut events = match logs {
             Some(OptionSerializer::Some(logs)) => event::events(&logs),
             _ => Events { truncated: true, ..Events::default() },
         };
-        events.events.retain(|event| event.escrow() == address);
+        let concerns = |escrow: &Pubkey| escrow == address || *address == escrow::ID;
+        events.events.retain(|event| concerns(event.escrow()));
         let Some(instructions) = instructions(&transaction) else { return Ok(None) };
         let about = instructions.into_iter().filter_map(|Called { accounts, data }| {
             let action = Action::decode_parts(&accounts, &data)?;
-            let is_about = action.escrow == *address;
-            is_about.then(|| Entry { signature, slot, time, action, events: events.clone() })
+            concerns(&action.escrow).then(|| Entry { signature, slot, time, action, events: events.clone() })
         });
         Ok(Some(about.collect()))
     }
 
     /// Nodes keep no history of what is not confirmed.
-    fn at_least_confirmed(&self) -> CommitmentConfig {
+    pub(super) fn at_least_confirmed(&self) -> CommitmentConfig {
         if self.commitment().is_finalized() { self.commitment() } else { CommitmentConfig::confirmed() }
     }
 

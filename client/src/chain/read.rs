@@ -12,9 +12,9 @@ use anchor_lang::{
 use escrow::state::{Escrow, MintInfo};
 use serde_json::json;
 use solana_account::Account;
-use solana_account_decoder_client_types::{UiAccount, UiAccountData, UiAccountEncoding};
+use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
 use solana_client::{
-    client_error::ClientErrorKind,
+    client_error::{ClientError, ClientErrorKind},
     nonblocking::rpc_client::RpcClient,
     rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     rpc_filter::{Memcmp, RpcFilterType},
@@ -25,9 +25,10 @@ use solana_commitment_config::CommitmentConfig;
 use solana_program::clock::Clock;
 use solana_pubkey::Pubkey;
 
+use super::decode::decode;
 use crate::{
-    Error, EscrowAccount, Result, address::associated_token_address, node::Nodes, send::Sending, terms::Asset,
-    words::Denomination,
+    Error, EscrowAccount, Result, address::associated_token_address, error::without_url, node::Nodes, send::Sending,
+    terms::Asset, words::Denomination,
 };
 
 /// Which escrows to list. An address that is named must match.
@@ -41,6 +42,8 @@ pub struct Filter {
     pub arbiter: Option<Pubkey>,
     /// Those with this attester.
     pub attester: Option<Pubkey>,
+    /// Those with this salt: of a deal that was created under a reference, see [`reference_salt`](crate::terms::reference_salt).
+    pub salt: Option<[u8; 16]>,
 }
 
 /// Where the roles stand in the account data: behind the discriminator, in this order.
@@ -52,6 +55,7 @@ const _: () = assert!(std::mem::offset_of!(Escrow, seller) + 8 == SELLER_OFFSET)
 const _: () = assert!(std::mem::offset_of!(Escrow, arbiter) + 8 == ARBITER_OFFSET);
 const ATTESTER_OFFSET: usize = ARBITER_OFFSET + 32;
 const _: () = assert!(std::mem::offset_of!(Escrow, attester) + 8 == ATTESTER_OFFSET);
+const SALT_OFFSET: usize = std::mem::offset_of!(Escrow, salt) + 8;
 
 /// A token's mint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,9 +135,20 @@ impl EscrowClient {
         self.nodes.name()
     }
 
+    /// The nodes' names, as a journal has them: their addresses, without what might be a secret.
+    pub fn node_names(&self) -> Vec<String> {
+        self.nodes.names()
+    }
+
     /// The commitment level that is read at and waited for.
     pub fn commitment(&self) -> CommitmentConfig {
         self.nodes.commitment()
+    }
+
+    /// What went wrong at the preferred node.
+    pub(crate) fn rpc_error(&self, source: ClientError) -> Error {
+        let url = self.nodes.names().into_iter().next().unwrap_or_default();
+        Error::Rpc { url, source: Box::new(without_url(source)) }
     }
 
     /// The account at `address`, if there is one.
@@ -211,6 +226,13 @@ impl EscrowClient {
         Self::read_escrow(address, self.one(address, true).await?)
     }
 
+    /// The same of many; none for what is there and is not an escrow.
+    pub(crate) async fn find_all_agreed(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Option<EscrowAccount>>>> {
+        let found = self.some(addresses, true, |a, b| a == b).await?;
+        let read = addresses.iter().zip(found).map(|(address, account)| Self::read_escrow(address, account).ok());
+        Ok(read.collect())
+    }
+
     fn read_escrow(address: &Pubkey, account: Option<Account>) -> Result<Option<EscrowAccount>> {
         match account {
             // A wallet with the money that somebody sent in advance is not an escrow, and no error either.
@@ -236,6 +258,8 @@ impl EscrowClient {
         filters.extend(filter.seller.map(|seller| at(SELLER_OFFSET, seller)));
         filters.extend(filter.arbiter.map(|arbiter| at(ARBITER_OFFSET, arbiter)));
         filters.extend(filter.attester.map(|attester| at(ATTESTER_OFFSET, attester)));
+        filters
+            .extend(filter.salt.map(|salt| RpcFilterType::Memcmp(Memcmp::new_raw_bytes(SALT_OFFSET, salt.to_vec()))));
         let config = RpcProgramAccountsConfig {
             filters: Some(filters),
             account_config: RpcAccountInfoConfig {
@@ -411,6 +435,15 @@ impl EscrowClient {
             .await?
             .ok_or_else(|| Error::NotAMint { address: *mint, reason: "there is no such account".to_owned() })?;
         let size = token_account_size(&account);
+        self.rent(size).await
+    }
+
+    /// The rent of an account of so many bytes, in lamports.
+    ///
+    /// # Errors
+    ///
+    /// Where no node answers.
+    pub async fn rent(&self, size: usize) -> Result<u64> {
         self.nodes.ask(|rpc| async move { rpc.get_minimum_balance_for_rent_exemption(size).await }).await
     }
 
@@ -486,8 +519,17 @@ const MINT_DECIMALS_OFFSET: usize = 44;
 /// The size of a token account, and where extensions begin in it.
 const TOKEN_ACCOUNT_SIZE: usize = 165;
 
+/// How large an escrow's vault for a mint's tokens is: a token account whose owner could change.
+pub(super) fn vault_size(mint: &Account) -> usize {
+    /// The extension that says that the owner never changes, without content.
+    const IMMUTABLE_OWNER: usize = 4;
+    let size = token_account_size(mint).saturating_sub(if mint.owner == Token2022::id() { IMMUTABLE_OWNER } else { 0 });
+    // Without any extension there is no kind of account behind it either.
+    if size == TOKEN_ACCOUNT_SIZE.saturating_add(1) { TOKEN_ACCOUNT_SIZE } else { size }
+}
+
 /// How large an associated token account of a mint is. Its extensions follow from the mint's.
-fn token_account_size(mint: &Account) -> usize {
+pub(super) fn token_account_size(mint: &Account) -> usize {
     if mint.owner != Token2022::id() {
         return TOKEN_ACCOUNT_SIZE;
     }
@@ -518,15 +560,6 @@ fn token_account_size(mint: &Account) -> usize {
     size
 }
 
-/// The account, if it is encoded as it was asked for: base 64. Other encodings are a node's way to make little into much,
-/// of memory (zstd) or of time (base 58).
-pub(crate) fn decode(account: &UiAccount) -> Option<Account> {
-    match account.data {
-        UiAccountData::Binary(_, UiAccountEncoding::Base64) => account.to_account(),
-        _ => None,
-    }
-}
-
 impl Filter {
     /// Whether `escrow` is one of those asked for. The node filters too; this does not rely on it.
     pub fn matches(&self, escrow: &EscrowAccount) -> bool {
@@ -535,6 +568,7 @@ impl Filter {
             && matches(self.seller, escrow.state.seller)
             && matches(self.arbiter, escrow.state.arbiter)
             && matches(self.attester, escrow.state.attester)
+            && self.salt.is_none_or(|salt| salt == escrow.state.salt)
     }
 }
 

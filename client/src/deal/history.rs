@@ -91,6 +91,20 @@ impl History {
         Self { escrow, steps, completeness, unreadable }
     }
 
+    /// Replays `entries`, the oldest first, from `state` on: none where there was no account. Also the escrow after them, and
+    /// whether each followed from those before.
+    pub fn since(state: Option<EscrowAccount>, entries: Vec<Entry>) -> (Vec<Step>, Option<EscrowAccount>, bool) {
+        let events = events_of(&entries);
+        let mut replay = Replay { state, begins_with_creation: false, gap: None };
+        let steps = entries
+            .into_iter()
+            .zip(events)
+            .enumerate()
+            .map(|(index, (entry, event))| replay.step(index, entry, event))
+            .collect();
+        (steps, replay.state, replay.gap.is_none())
+    }
+
     /// What the escrow held, from its terms; none where neither the account nor its creation is known.
     pub fn terms(&self) -> Option<&escrow::state::Terms> {
         self.steps.iter().find_map(|step| match &step.entry.action.instruction {

@@ -41,6 +41,16 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The action, if it is one.
+    pub fn into_action(self) -> Option<Action> {
+        match self {
+            Self::Do(action) => Some(action),
+            Self::OpenTokenAccount { .. } => None,
+        }
+    }
+}
+
 /// Steps in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recipe {

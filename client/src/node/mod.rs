@@ -8,10 +8,7 @@ mod transport;
 
 use std::{
     future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -56,9 +53,6 @@ pub(crate) struct Nodes {
     commitment: CommitmentConfig,
     /// The newest slot that an answer came from, and when.
     newest: Mutex<Option<(u64, Instant)>>,
-    /// How many questions were asked, and how many had no answer.
-    pub(crate) asked: AtomicU64,
-    pub(crate) failed: AtomicU64,
 }
 
 impl Nodes {
@@ -78,8 +72,7 @@ impl Nodes {
             let name = if same == 0 { name } else { format!("{name} #{}", same.saturating_add(1)) };
             nodes.push(Node { rpc, name });
         }
-        let (asked, failed) = Default::default();
-        Self { all: nodes, commitment, newest: Mutex::new(None), asked, failed }
+        Self { all: nodes, commitment, newest: Mutex::new(None) }
     }
 
     pub(crate) fn all(&self) -> &[Node] {
@@ -118,7 +111,7 @@ impl Nodes {
                 tokio::time::sleep(AGAIN.saturating_mul(round)).await;
             }
             for node in &self.all {
-                match self.count(question(Arc::clone(&node.rpc)).await) {
+                match question(Arc::clone(&node.rpc)).await {
                     Ok(answer) => return Ok(answer),
                     Err(error) => {
                         let is_answer = is_answer(&error);
@@ -132,14 +125,6 @@ impl Nodes {
             }
         }
         Err(self.error(last))
-    }
-
-    fn count<T>(&self, answer: Asked<T>) -> Asked<T> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        if answer.is_err() {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-        answer
     }
 
     fn error(&self, last: Option<(&Node, ClientError)>) -> Error {
@@ -183,7 +168,7 @@ impl Nodes {
                     Some(until) => tokio::time::timeout_at(until, open.next()).await.unwrap_or(None),
                 };
                 let Some((node, answer)) = next else { break };
-                match self.count(answer) {
+                match answer {
                     Ok(Response { context, value }) => {
                         if self.is_old(context.slot) {
                             last = Some(behind(node, context.slot));

@@ -1,7 +1,10 @@
 //! The loop around the pure [`Sender`]: it does what that says, and tells it what came of it. It decides nothing.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -49,7 +52,7 @@ pub(super) struct Prepared {
 }
 
 /// How it ended, for a caller.
-pub(super) struct Outcome {
+pub(super) struct Finished {
     pub(super) ended: Ended,
     /// Why it was not signed, where it was not.
     pub(super) declined: Option<Error>,
@@ -73,8 +76,20 @@ pub(super) struct Driver {
     pub(super) pace: Pace,
     owner: String,
     sends: Arc<Semaphore>,
+    pub(super) counters: Counters,
     recorder: Mutex<Option<mpsc::UnboundedSender<Recording>>>,
     pub(super) told: Option<Told>,
+}
+
+/// What was done, counted.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) signed: AtomicU64,
+    pub(super) sent: AtomicU64,
+    pub(super) succeeded: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) expired: AtomicU64,
+    pub(super) unknown: AtomicU64,
 }
 
 /// A signed transaction that waits for the disk.
@@ -91,6 +106,7 @@ impl Driver {
             pace,
             owner,
             sends: Arc::new(Semaphore::new(SENDS.saturating_mul(nodes.all().len()))),
+            counters: Counters::default(),
             recorder: Mutex::new(None),
             told,
         }
@@ -141,7 +157,7 @@ impl Driver {
         request: Request,
         signs: &mut dyn Signs,
         stop: Stop,
-    ) -> Outcome {
+    ) -> Finished {
         let outcome = Run::new(self, fence, intention, request).bring(signs, stop).await;
         self.release(fence).await;
         outcome
@@ -220,7 +236,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn bring(mut self, signs: &mut dyn Signs, stop: Stop) -> Outcome {
+    async fn bring(mut self, signs: &mut dyn Signs, stop: Stop) -> Finished {
         loop {
             self.renew().await;
             match self.sender.next(now()) {
@@ -253,8 +269,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(self, ended: Ended) -> Outcome {
-        Outcome { ended, declined: self.declined, intention: self.sender.intention().clone() }
+    fn end(self, ended: Ended) -> Finished {
+        Finished { ended, declined: self.declined, intention: self.sender.intention().clone() }
     }
 
     /// A verdict for who does not wait for one.
@@ -320,11 +336,12 @@ impl<'a> Run<'a> {
         match entry {
             Entry::Signed(signed) => {
                 let attempt = signed.attempt.clone();
-                self.driver.tell(Progress::Sending(Box::new(attempt.clone())));
+                self.driver.counters.signed.fetch_add(1, Ordering::Relaxed);
                 let written = self.driver.record(self.fence, signed).await;
                 let is_written = written.is_ok();
                 self.sender.observe(now(), Observation::Recorded(written));
                 if is_written {
+                    self.driver.tell(Progress::Sending(Box::new(attempt.clone())));
                     self.watch(&attempt);
                     for height in std::mem::take(&mut self.heights) {
                         self.sender.observe(now(), height);
@@ -333,6 +350,14 @@ impl<'a> Run<'a> {
             }
             Entry::Judged(judged) => {
                 tracing::info!(target: "escrow_client::send", verdict = %judged.verdict, "judged");
+                let counters = &self.driver.counters;
+                let counter = match judged.verdict {
+                    Verdict::Succeeded { .. } => &counters.succeeded,
+                    Verdict::Failed { .. } => &counters.failed,
+                    Verdict::Expired { .. } => &counters.expired,
+                    Verdict::Unknown { .. } => &counters.unknown,
+                };
+                counter.fetch_add(1, Ordering::Relaxed);
                 self.driver.tell(Progress::Judged(judged.verdict.clone()));
                 let written = self.driver.store.verdict(self.fence, judged).await;
                 self.sender.observe(now(), Observation::Recorded(written.map_err(|error| error.to_string())));
@@ -352,6 +377,7 @@ impl<'a> Run<'a> {
         let encoded = BASE64_STANDARD.encode(bytes);
         for node in nodes {
             let Some(rpc) = self.driver.rpc(*node).map(Arc::clone) else { continue };
+            self.driver.counters.sent.fetch_add(1, Ordering::Relaxed);
             let (node, tell, sends) = (*node, self.tell.clone(), Arc::clone(&self.driver.sends));
             let asked = json!([encoded, {"encoding": "base64", "skipPreflight": true, "maxRetries": 0}]);
             tokio::spawn(async move {

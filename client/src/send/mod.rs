@@ -1,4 +1,4 @@
-//! Sending exactly once, whatever the network does: the rules are in [`escrow_sender`], and how they come together in
+//! Sending, so that nothing is executed twice whatever the network does: the rules are in [`escrow_sender`], and how they come together in
 //! `docs/sending.md`.
 //!
 //! What is to be executed is an [`Order`]: steps of one transaction each, under a name by which the same order is found again.
@@ -6,20 +6,25 @@
 //! them. The journal of a client is in memory unless [`EscrowClient::keeping`] names another: only one on disk survives a
 //! crash.
 
+mod cache;
 mod driver;
 mod poll;
 mod prepare;
+mod read;
+mod sending;
+mod step;
 mod store;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use escrow_sender::{
-    Ended, Fingerprint, Intention, Memory, NotSent, Observation, Pace, Position, Request, Stage, Store, Time,
-};
-use futures_util::future::BoxFuture;
+use escrow_sender::{Ended, Fingerprint, Intention, NotSent, Observation, Pace, Position, Request, Stage, Store, Time};
+use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use rand::Rng;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -28,16 +33,17 @@ use solana_signer::Signer;
 use solana_transaction_error::TransactionError;
 
 pub use escrow_sender::{Attempt, Status, Verdict};
-pub use prepare::Expected;
+pub(crate) use sending::Sending;
+pub use step::{Expected, OrderStep};
 
 use self::{
-    driver::{Driver, Outcome, Prepared, Signs, Stop, journal},
+    driver::{Finished, Prepared, Signs, Stop, journal},
     store::AnyStore,
 };
 use crate::{
     Error, EscrowClient, Result, Signed, Submitted, Unsigned,
     error::Failure,
-    node::Nodes,
+    node::Node,
     transaction::{PrepareError, budget::Fees},
 };
 
@@ -50,15 +56,6 @@ pub struct Confirmed {
     pub slot: u64,
     /// On what that rests, in words: which nodes say so.
     pub basis: String,
-}
-
-/// One transaction of an order.
-#[derive(Debug, Clone, Default)]
-pub struct OrderStep {
-    /// Its instructions, without the compute budget.
-    pub instructions: Vec<Instruction>,
-    /// What it acts on: read again before each signing, and if it differs nothing is signed.
-    pub expected: Option<Expected>,
 }
 
 /// What somebody means to do.
@@ -99,6 +96,25 @@ impl Executed {
     }
 }
 
+/// What a client has done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Transactions that were signed, each attempt by itself.
+    pub signed: u64,
+    /// Times that a transaction was handed to a node: the same one again counts again.
+    pub sent: u64,
+    /// Verdicts.
+    pub succeeded: u64,
+    /// Verdicts.
+    pub failed: u64,
+    /// Verdicts.
+    pub expired: u64,
+    /// Verdicts that are none yet.
+    pub unknown: u64,
+    /// Requests that each node was sent, by its name.
+    pub requests: Vec<(String, usize)>,
+}
+
 /// What happens on the way, for whoever waits.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -112,7 +128,7 @@ pub enum Progress {
         /// For which time, counted from 0.
         attempt: u32,
     },
-    /// It is signed, and about to be sent.
+    /// It is signed and kept, and about to be sent.
     Sending(Box<Attempt>),
     /// A node knows it.
     Seen(Status),
@@ -120,39 +136,16 @@ pub enum Progress {
     Judged(Verdict),
 }
 
+/// Who is told what happens.
+type Told = Arc<dyn Fn(&Progress) + Send + Sync>;
+
 /// A name that nothing else has, for what nobody will ask for again.
 pub fn once() -> Fingerprint {
     Fingerprint(rand::rng().random())
 }
 
-/// What sending needs, shared by the clones of a client.
-pub(crate) struct Sending {
-    driver: Driver,
-    cache: prepare::Cache,
-    fees: Fees,
-    kept: AnyStore,
-    told: Option<Told>,
-}
-
-/// Who is told what happens.
-type Told = Arc<dyn Fn(&Progress) + Send + Sync>;
-
-impl Sending {
-    pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
-        // A machine's own validator makes its blocks at once.
-        let poll = if nodes.are_local() { 50 } else { Pace::default().poll };
-        let pace = Pace { poll, ..Pace::default() };
-        Self::with(nodes, AnyStore::new(Memory::default()), pace, Fees::default(), None)
-    }
-
-    fn with(nodes: &Arc<Nodes>, kept: AnyStore, pace: Pace, fees: Fees, told: Option<Told>) -> Self {
-        let driver = Driver::new(nodes, kept.clone(), pace, told.clone());
-        Self { driver, cache: prepare::Cache::default(), fees, kept, told }
-    }
-}
-
-/// Milliseconds since the Unix epoch.
-fn now() -> Time {
+/// The time of this machine, in milliseconds since the Unix epoch, as a journal has it.
+pub fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
@@ -184,6 +177,13 @@ impl EscrowClient {
     pub fn telling(self, told: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         let Sending { driver, kept, fees, .. } = &*self.sending;
         self.sending(kept.clone(), driver.pace, *fees, Some(Arc::new(told)))
+    }
+
+    /// A client of the same nodes that shares nothing else with this one.
+    fn apart(&self) -> Self {
+        let nodes = Arc::clone(&self.nodes);
+        let sending = Arc::new(Sending::new(&nodes));
+        Self { nodes, sending }
     }
 
     fn sending(&self, kept: AnyStore, pace: Pace, fees: Fees, told: Option<Told>) -> Self {
@@ -268,6 +268,34 @@ impl EscrowClient {
     /// As [`execute`](Self::execute).
     pub async fn begin(&self, order: &Order, signers: &[&(dyn Signer + Sync)]) -> Result<Executed> {
         self.execute_until(order, signers, Stop::Sent).await
+    }
+
+    /// Executes many orders, so many at a time: the result of each, as they end. What can be asked for together is: reading before
+    /// signing, the disk, and what became of them.
+    pub fn execute_all<'a>(
+        &'a self,
+        orders: impl IntoIterator<Item = Order, IntoIter: Send + 'a>,
+        signers: &'a [&'a (dyn Signer + Sync)],
+        in_flight: usize,
+    ) -> impl Stream<Item = (Fingerprint, Result<Executed>)> + Send + 'a {
+        let each = move |order: Order| async move { (order.fingerprint, self.execute(&order, signers).await) };
+        stream::iter(orders).map(each).buffer_unordered(in_flight.max(1))
+    }
+
+    /// What this client has done since it was made, and its clones with it: for a back end's metrics.
+    pub fn counts(&self) -> Counts {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counters = &self.sending.driver.counters;
+        let requests = |node: &Node| (node.name.clone(), node.rpc.get_transport_stats().request_count);
+        Counts {
+            signed: of(&counters.signed),
+            sent: of(&counters.sent),
+            succeeded: of(&counters.succeeded),
+            failed: of(&counters.failed),
+            expired: of(&counters.expired),
+            unknown: of(&counters.unknown),
+            requests: self.nodes.all().iter().map(requests).collect(),
+        }
     }
 
     async fn execute_until(&self, order: &Order, signers: &[&(dyn Signer + Sync)], stop: Stop) -> Result<Executed> {
@@ -384,7 +412,7 @@ impl EscrowClient {
     ) -> Result<(Intention, Ended)> {
         let driver = &self.sending.driver;
         let (fence, intention) = driver.claim(fingerprint).await?;
-        let Outcome { ended, declined, intention } = driver.run(fence, intention, request, signs, stop).await;
+        let Finished { ended, declined, intention } = driver.run(fence, intention, request, signs, stop).await;
         match (ended, declined) {
             (Ended::NotSent(NotSent::Declined(_)), Some(error)) => {
                 let last = intention.records().last().and_then(|record| {

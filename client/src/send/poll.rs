@@ -23,7 +23,7 @@ use solana_transaction_status_client_types::TransactionConfirmationStatus;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::now;
-use crate::{Action, EscrowAccount, chain::read::decode, error::without_url};
+use crate::{Action, EscrowAccount, chain::decode::decode, error::without_url};
 
 /// How many signatures and accounts a node is asked for in one request, and how many requests it has at a time.
 const SIGNATURES: usize = 256;

@@ -1,14 +1,11 @@
 //! Everything before a signature: the lifetime, the fee, the simulation, and whether the state is the one that was meant.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
-use escrow_sender::{
-    Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, Origin, Slot, Time,
-};
+use escrow_sender::{Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, Slot};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use solana_client::{
     client_error::ClientError, nonblocking::rpc_client::RpcClient, rpc_config::RpcSimulateTransactionConfig,
@@ -17,14 +14,17 @@ use solana_client::{
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
+    cache::Fresh,
     now,
     poll::{read_height, read_nonce},
+    read::Ask,
+    step::Expected,
 };
 use crate::{
-    Error, EscrowAccount, EscrowClient, Result, Unsigned,
+    Error, EscrowClient, Result, Unsigned,
     error::{Failure, without_url},
     node::Nodes,
     transaction::{Lifetime, budget},
@@ -32,33 +32,6 @@ use crate::{
 
 /// How long what others pay is believed.
 const FEES_LAST: Duration = Duration::from_secs(10);
-
-/// What is remembered between transactions.
-#[derive(Default)]
-pub(super) struct Cache {
-    /// The last lifetime, and until when it is used for others.
-    lifetime: AsyncMutex<Option<Fresh>>,
-    genesis: AsyncMutex<Option<Hash>>,
-    fees: Mutex<HashMap<Vec<Pubkey>, (Instant, u64)>>,
-    turn: std::sync::atomic::AtomicU32,
-}
-
-#[derive(Clone)]
-struct Fresh {
-    at: Time,
-    limit: Limit,
-    origin: Origin,
-    heights: Vec<Observation>,
-}
-
-/// What a transaction acts on, as it was when it was agreed to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    /// The escrow.
-    pub address: Pubkey,
-    /// How it stands; none where there is no account.
-    pub escrow: Option<EscrowAccount>,
-}
 
 impl EscrowClient {
     /// The genesis hash that all nodes name.
@@ -266,7 +239,15 @@ impl EscrowClient {
 
     /// Whether the escrow stands as it was when this was agreed to.
     pub(super) async fn check(&self, expected: &Expected) -> Result<()> {
-        let found = self.find_agreed(&expected.address).await?;
+        let answer = self.sending.reader.ask(&expected.address, |asked| {
+            // Apart from this client's queue: it ends when that does.
+            tokio::spawn(read_together(self.apart(), asked));
+        });
+        let found = match answer.await {
+            Ok(Some(found)) => found,
+            // By itself it has an error of its own.
+            Ok(None) | Err(_) => self.find_agreed(&expected.address).await?,
+        };
         // Lamports are anybody's to send, and counted nowhere.
         let same = match (&found, &expected.escrow) {
             (None, None) => true,
@@ -280,6 +261,22 @@ impl EscrowClient {
     /// counts as `confirmed`.
     pub fn lasting(&self) -> CommitmentConfig {
         if self.commitment().is_processed() { CommitmentConfig::confirmed() } else { self.commitment() }
+    }
+}
+
+/// The most accounts that a node is asked for at once.
+const ACCOUNTS: usize = 100;
+
+async fn read_together(client: EscrowClient, mut queue: UnboundedReceiver<Ask>) {
+    let mut asked: Vec<Ask> = Vec::new();
+    while queue.recv_many(&mut asked, ACCOUNTS).await > 0 {
+        let addresses: Vec<Pubkey> = asked.iter().map(|(address, _)| *address).collect();
+        let found = client.find_all_agreed(&addresses).await;
+        for (index, (_, reply)) in asked.drain(..).enumerate() {
+            let escrow = found.as_ref().ok().and_then(|found| found.get(index).cloned().flatten());
+            // Who does not wait any more has no use for it.
+            let _ = reply.send(escrow);
+        }
     }
 }
 

@@ -38,6 +38,26 @@ impl Fees {
     }
 }
 
+/// What an instruction of the compute budget program sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// The compute units that the transaction is allowed.
+    Limit(u32),
+    /// What is paid for each, in micro-lamports.
+    Price(u64),
+}
+
+impl Setting {
+    /// Reads an instruction's data; none where it sets something else.
+    pub fn read(data: &[u8]) -> Option<Self> {
+        match data.split_first()? {
+            (2, units) => Some(Self::Limit(u32::from_le_bytes(units.try_into().ok()?))),
+            (3, price) => Some(Self::Price(u64::from_le_bytes(price.try_into().ok()?))),
+            _ => None,
+        }
+    }
+}
+
 /// The instructions that stand in front: the limit, and the price where one is offered. None where the caller brought some.
 pub fn budget(instructions: &[Instruction], fees: &Fees, price: u64) -> Vec<Instruction> {
     if instructions.iter().any(|instruction| instruction.program_id == COMPUTE_BUDGET) {

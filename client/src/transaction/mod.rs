@@ -7,6 +7,10 @@
 pub mod budget;
 mod encoding;
 pub mod pack;
+mod programs;
+pub mod received;
+pub mod returned;
+pub mod squads;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use escrow_sender::{Attempt, AttemptError};
@@ -118,6 +122,9 @@ pub enum PrepareError {
     /// Somebody signs who need not.
     #[error("{0} cannot sign this: nothing in it is theirs to sign")]
     NotASigner(Pubkey),
+    /// The wallet changed more than a wallet may.
+    #[error("the wallet returned another transaction than the one it was given: {0}; it was not taken")]
+    WalletChanged(#[from] returned::Change),
     /// What came back is not what was given away.
     #[error("the wallet returned another transaction than the one it was given: it was not taken")]
     Changed,
@@ -198,6 +205,11 @@ impl Unsigned {
         self.message().static_account_keys().get(..count).unwrap_or_default()
     }
 
+    /// Their signatures, in the same order; all zero for those who have not signed.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.transaction.signatures
+    }
+
     /// Those who have not signed.
     pub fn missing(&self) -> Vec<Pubkey> {
         let signed = self.transaction.signatures.iter().map(|signature| *signature != Signature::default());
@@ -212,6 +224,22 @@ impl Unsigned {
     /// The transaction in base 64, with the signatures that there are: what wallets take.
     pub fn to_base64(&self) -> String {
         BASE64_STANDARD.encode(encoding::wire(&self.transaction))
+    }
+
+    /// Reads what [`to_base64`](Self::to_base64) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Where it is something else, has another lifetime, or a signature in it is false.
+    pub fn from_base64(text: &str, lifetime: Lifetime) -> Result<Self, PrepareError> {
+        let bytes = BASE64_STANDARD.decode(text).map_err(|error| PrepareError::Malformed(error.to_string()))?;
+        let VersionedTransaction { signatures, message } =
+            encoding::read_wire(&bytes).map_err(PrepareError::Malformed)?;
+        if *message.recent_blockhash() != lifetime.hash() {
+            return Err(PrepareError::Malformed("they have another block hash or nonce".to_owned()));
+        }
+        let none = vec![Signature::default(); signatures.len()];
+        Self { transaction: VersionedTransaction { signatures: none, message }, lifetime }.with_signatures(signatures)
     }
 
     /// The same with the signatures of `signers`, each of whom has to sign.
@@ -251,15 +279,20 @@ impl Unsigned {
     /// # Errors
     ///
     /// Where it is not the transaction that the wallet was given, or a signature in it is false.
-    pub fn take_back(mut self, returned: &str) -> Result<Self, PrepareError> {
+    pub fn take_back(self, returned: &str) -> Result<Self, PrepareError> {
         let malformed = |reason: String| PrepareError::Malformed(reason);
         let bytes = BASE64_STANDARD.decode(returned.trim()).map_err(|error| malformed(error.to_string()))?;
         let returned = encoding::read_wire(&bytes).map_err(|error| malformed(error.to_string()))?;
         if returned.message != self.transaction.message {
             return Err(PrepareError::Changed);
         }
+        self.with_signatures(returned.signatures)
+    }
+
+    /// The same with these signatures, in the order of the signers; those that are missing are all zero.
+    fn with_signatures(mut self, signatures: Vec<Signature>) -> Result<Self, PrepareError> {
         let signers = self.signers().to_vec();
-        for (signer, signature) in signers.iter().zip(returned.signatures) {
+        for (signer, signature) in signers.iter().zip(signatures) {
             if signature != Signature::default() {
                 self = self.attach(signer, signature)?;
             }
@@ -299,7 +332,11 @@ impl Signed {
     }
 
     /// What a sender keeps and repeats.
-    pub(crate) fn attempt(&self) -> Result<Attempt, AttemptError> {
+    ///
+    /// # Errors
+    ///
+    /// None for a transaction that was signed with the lifetime that is beside it.
+    pub fn attempt(&self) -> Result<Attempt, AttemptError> {
         let shows = !self.actions().is_empty();
         Attempt::new(&encoding::wire(&self.transaction), self.lifetime.limit(), *self.lifetime.origin(), shows)
     }

@@ -5,15 +5,21 @@
 //! are unix seconds and RFC 3339. Addresses are whole. Every answer has a [`VERSION`]: a field may be added under the same
 //! one; a field that goes or means something else makes another.
 
+mod case;
 mod common;
+mod course;
 mod done;
+mod due;
 mod escrow;
+mod event;
 mod history;
+mod plan;
+mod receipt;
 
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {common::*, done::*, escrow::*, history::*};
+pub use {case::*, common::*, course::*, done::*, due::*, escrow::*, event::*, history::*, plan::*, receipt::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;
@@ -25,7 +31,12 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("escrow", schema::<Escrow>("An escrow as it stands")),
         ("history", schema::<History>("Everything that happened to an escrow")),
         ("created", schema::<Created>("A new escrow")),
+        ("attention", schema::<Attention>("An escrow in a list, and what it asks of somebody")),
+        ("case", schema::<Case>("A case that was checked")),
+        ("event", schema::<Event>("Something that happened to an escrow, or a deadline that comes near")),
+        ("receipt", schema::<Receipt>("A receipt for a deal that is over")),
         ("done", schema::<Done>("A change to an escrow that was executed")),
+        ("plan", schema::<Plan>("What is about to be signed")),
     ]
 }
 

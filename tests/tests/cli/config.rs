@@ -23,7 +23,7 @@ fn run(mut command: Command, words: &str) -> Ran {
 /// A place where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-const CREATE: &str = "create --amount 1 --deliver-by 9d";
+const CREATE: &str = "create --amount 1 --deliver-by 9d --unruled 50 --yes";
 
 #[tokio::test]
 async fn all_comes_from_the_configuration() {

@@ -1,13 +1,19 @@
 //! The command line as people and scripts use it: the real binary, against an embedded validator.
 
+mod checks;
 mod commands;
 mod config;
+mod consent;
 mod demo;
 mod help;
+mod journal;
 mod localnet;
 mod mistakes;
 mod pipes;
+mod roles;
 mod secrets;
+mod terminal;
+mod terms;
 
 use std::{
     fs,
@@ -157,11 +163,46 @@ impl Stage {
         line.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Somebody types `escrow …`.
+    /// What a script adds so that it need not be asked, and so that `create` goes without an arbiter.
+    fn agrees(&self, who: &str, line: &str) -> Vec<String> {
+        let mut added = vec!["--yes".to_owned()];
+        let words = self.words(line);
+        let command =
+            words.iter().map(String::as_str).find(|word| ["create", "fund", "accept", "rule", "cancel"].contains(word));
+        let has = |option: &str| words.iter().any(|word| word == option);
+        match command {
+            Some("create") if !has("--arbiter") && !has("--unruled") => added.extend(["--unruled".into(), "50".into()]),
+            Some("fund" | "accept" | "rule" | "cancel") => {
+                // As a script does that has looked at the deal before.
+                let deal = words.iter().find(|word| word.parse::<Pubkey>().is_ok());
+                let shown = deal.map(|deal| {
+                    self.types_alone(who, &["--output".into(), "json".into(), "show".into(), deal.clone()])
+                });
+                if let Some(Ran { code: Some(0), out, .. }) = shown {
+                    let shown: Value = serde_json::from_str(&out).unwrap();
+                    added.extend(["--terms-hash".to_owned(), shown["terms_hash"].as_str().unwrap().to_owned()]);
+                }
+            }
+            _ => {}
+        }
+        added
+    }
+
+    /// Somebody types `escrow …`, and agrees to whatever it does.
     fn types(&self, who: &str, line: &str) -> Ran {
+        let words: Vec<String> = self.words(line).into_iter().chain(self.agrees(who, line)).collect();
+        self.types_alone(who, &words)
+    }
+
+    /// The same, without agreeing to anything.
+    fn types_only(&self, who: &str, line: &str) -> Ran {
+        self.types_alone(who, &self.words(line))
+    }
+
+    fn types_alone(&self, who: &str, words: &[String]) -> Ran {
         let mut command = command(&self.folder);
-        command.args(["--url", self.net.rpc_url(), "--keypair", &format!("{who}.json")]).args(self.words(line));
-        Ran::new(format!("{who}: escrow {line}"), command.output().unwrap())
+        command.args(["--url", self.net.rpc_url(), "--keypair", &format!("{who}.json")]).args(words);
+        Ran::new(format!("{who}: escrow {}", words.join(" ")), command.output().unwrap())
     }
 
     /// The same, and what it says to a script.

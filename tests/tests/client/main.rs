@@ -13,6 +13,7 @@ mod lists;
 mod pure;
 mod reading;
 mod sending;
+mod shown;
 mod strangers;
 mod transactions;
 

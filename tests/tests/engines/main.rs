@@ -1,0 +1,6 @@
+//! The client's engines, without a node: whole lives of escrows from seeds, by the program's own rules.
+
+mod due;
+mod evidence;
+mod keep;
+mod watch;
