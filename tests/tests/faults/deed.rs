@@ -212,20 +212,23 @@ impl Scene {
     /// What is typed, behind `escrow`.
     pub fn words(&self) -> Vec<String> {
         let (escrow, seller) = (self.escrow, self.seller.pubkey());
+        let agreed = EscrowAccount::agreed(&self.terms, self.buyer.pubkey()).expect("an account");
+        let hash: String = agreed.state.terms_hash.iter().map(|byte| format!("{byte:02x}")).collect();
         let part = format!("0.{:09}", PART);
         let line = match self.deed {
             Deed::Release => format!("release {escrow} --amount {part}"),
             Deed::Refund => format!("refund {escrow} --amount {part}"),
             Deed::Create | Deed::CreateThenFund | Deed::Pay | Deed::Submit => {
-                format!("create --seller {seller} --amount 0.{AMOUNT:09} --deliver-by 30d --fund")
+                format!("create --seller {seller} --amount 0.{AMOUNT:09} --deliver-by 30d --fund --unruled 50")
             }
-            Deed::Fund => format!("fund {escrow}"),
+            Deed::Fund => format!("fund {escrow} --terms-hash {hash}"),
             Deed::Deliver => format!("deliver {escrow}"),
             Deed::Withdraw => format!("withdraw {escrow}"),
             Deed::Close => format!("close {escrow}"),
-            Deed::Cancel => format!("cancel {escrow}"),
+            Deed::Cancel => format!("cancel {escrow} --terms-hash {hash}"),
         };
-        line.split(' ').map(str::to_owned).collect()
+        // As a script that has looked at the deal before.
+        format!("{line} --yes").split(' ').map(str::to_owned).collect()
     }
 }
 
