@@ -3,6 +3,5 @@
 mod history;
 pub mod read;
 mod situation;
-mod watching;
 
 pub use situation::Situation;

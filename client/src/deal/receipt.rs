@@ -202,7 +202,14 @@ impl Receipt {
             let address = *agreed.state.recipient(recipient);
             let moved = effects.moved().unwrap_or_default();
             self.paid_out = sum(self.paid_out, moved).ok_or(ReceiptError::Contradiction)?;
-            self.movements.push(Movement { direction: Direction::Out(recipient), units, address, time, slot, signature });
+            self.movements.push(Movement {
+                direction: Direction::Out(recipient),
+                units,
+                address,
+                time,
+                slot,
+                signature,
+            });
         }
         if preview.after.is_none() {
             self.closed = Some(signature);

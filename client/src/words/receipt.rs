@@ -95,9 +95,8 @@ pub fn sections(receipt: &Receipt, denomination: &Denomination) -> Vec<Section> 
         };
         (format!("{}  {what}", at(decision.time)), shares(decision.moved, denomination))
     };
-    let movement_line = |one: &Movement| {
-        (format!("{}  {}\n{}", at(one.time), movement(one), one.signature), amount(one.units))
-    };
+    let movement_line =
+        |one: &Movement| (format!("{}  {}\n{}", at(one.time), movement(one), one.signature), amount(one.units));
     if !receipt.decisions.is_empty() {
         sections.push(Section { heading: "What was decided", lines: receipt.decisions.iter().map(decision).collect() });
     }
