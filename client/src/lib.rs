@@ -5,7 +5,8 @@
 //!
 //! - [`deal`]: what the parties agree on and what happens to it, pure. [`terms`], [`address`]es, an escrow [`account`]
 //!   decoded and checked, an [`action`](deal::action) on it with its preview, [`recipe`]s of several, what may happen next
-//!   ([`explain`]), its [`history`], the program's [`event`]s, [`amount`]s, [`warning`]s;
+//!   ([`explain`]) and what of it needs whom ([`due`]), its [`history`] and the [`receipt`] for it, [`evidence`], the
+//!   program's [`event`]s, [`amount`]s, [`warning`]s;
 //! - [`words`]: how all that is told to people; `view`: and to other programs, as JSON (feature `serde`; its JSON Schema:
 //!   feature `schema`);
 //! - [`transaction`]: unsigned, signed and kept, submitted;
@@ -13,6 +14,8 @@
 //!   it is closed;
 //! - [`send`], which hands them to a node and tells what became of them;
 //! - `blocking`: the client with methods that wait (feature `blocking`).
+//! - [`work`]: what runs by itself. [Watching](work::watch) from a cursor, the [keeper](work::keep)'s engine, the folder of a
+//!   [case](work::case) of evidence; a receipt as a page of paper (feature `pdf`).
 //!
 //! The way through them: [`TermsBuilder`] makes terms; [`EscrowAccount::agreed`] is the escrow that they would be, and
 //! [`EscrowClient::escrow`] one that is there. [`Action::new`] is one step on it, [`Action::preview`] what that would do, and

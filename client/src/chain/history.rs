@@ -157,7 +157,7 @@ impl EscrowClient {
     }
 
     /// What one transaction did to the escrow, or to any, if `address` is the program's; none where it cannot be read.
-    pub(super) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
+    pub(crate) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
         let Some(transaction) = self.transaction(signature).await? else { return Ok(None) };
         let (slot, time) = (transaction.slot, transaction.block_time);
         let logs = transaction.transaction.meta.as_ref().map(|meta| meta.log_messages.clone());
@@ -176,7 +176,7 @@ impl EscrowClient {
     }
 
     /// Nodes keep no history of what is not confirmed.
-    pub(super) fn at_least_confirmed(&self) -> CommitmentConfig {
+    pub(crate) fn at_least_confirmed(&self) -> CommitmentConfig {
         if self.commitment().is_finalized() { self.commitment() } else { CommitmentConfig::confirmed() }
     }
 

@@ -9,7 +9,6 @@ pub mod recipient;
 mod record;
 mod situation;
 mod squads;
-mod watching;
 
 pub use {
     cluster::Cluster,

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::VERSION;
-use crate::{evidence, words::name, work::case::Checked};
+use crate::evidence;
 
 /// A case, held against what was committed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,28 +55,6 @@ pub enum FileVerdict {
     NotAFile,
     /// The manifest knows nothing of it.
     Added,
-}
-
-impl From<&Checked> for Case {
-    fn from(checked: &Checked) -> Self {
-        let Checked { manifest, hash, is_committed, files } = checked;
-        let file = |(path, verdict): &(String, evidence::Verdict)| CaseFile {
-            path: path.clone(),
-            same: *verdict == evidence::Verdict::Same,
-            verdict: (*verdict).into(),
-            text: evidence::line(path, *verdict),
-        };
-        Self {
-            version: VERSION,
-            escrow: manifest.escrow().to_string(),
-            milestone: name::number(manifest.milestone()),
-            purpose: manifest.purpose().name().to_owned(),
-            hash: hex::encode(hash),
-            committed: *is_committed,
-            genuine: checked.is_genuine(),
-            files: files.iter().map(file).collect(),
-        }
-    }
 }
 
 impl From<evidence::Verdict> for FileVerdict {

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deadline, Entry, Time, VERSION};
-use crate::{
-    words::{self, Denomination, sentence::Teller},
-    work::watch::{self, What},
-};
+use super::{Deadline, Entry, Time};
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,43 +38,4 @@ pub struct Gap {
     pub until: String,
     /// Transactions in between that could not be read.
     pub unreadable: Vec<String>,
-}
-
-impl Event {
-    /// `event` as seen at the chain's present time `now`.
-    pub fn new(event: &watch::Event, denomination: &Denomination, now: i64) -> Self {
-        let teller = Teller { denomination, now };
-        let (mut change, mut deadline, mut gap) = (None, None, None);
-        let text = match &event.what {
-            What::Change(step) => {
-                let entry = Entry::new(step, teller);
-                let text = entry.text.clone();
-                change = Some(entry);
-                text
-            }
-            What::Near { deadline: near, ahead, escrow } => {
-                deadline = Some(Deadline::new(near, now));
-                teller.reminder(escrow, near, *ahead)
-            }
-            What::Gap { since, until, unreadable, .. } => {
-                gap = Some(Gap {
-                    since: since.to_string(),
-                    until: until.to_string(),
-                    unreadable: unreadable.iter().map(ToString::to_string).collect(),
-                });
-                format!("What happened behind slot {since} and up to slot {until} is not known: no node tells it.")
-            }
-        };
-        Self {
-            version: VERSION,
-            id: event.id.to_string(),
-            kind: event.kind().to_owned(),
-            escrow: event.escrow.to_string(),
-            time: words::Time::new(event.time, now).into(),
-            change,
-            deadline,
-            gap,
-            text,
-        }
-    }
 }

@@ -86,7 +86,7 @@ impl History {
 }
 
 impl Entry {
-    pub(super) fn new(step: &Step, teller: Teller<'_>) -> Self {
+    pub(crate) fn new(step: &Step, teller: Teller<'_>) -> Self {
         let Step { entry, before, replayed, event } = step;
         let history::Entry { signature, slot, time, action, events: _ } = entry;
         let known = match (before, replayed) {

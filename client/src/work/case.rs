@@ -16,6 +16,8 @@ use crate::evidence::{
     CaseError, FILES, Found, Listed, MANIFEST, MAX_FILE_SIZE, MAX_FILES, MAX_MANIFEST_SIZE, MESSAGES, Manifest,
     Purpose, STATEMENT, Verdict,
 };
+#[cfg(feature = "serde")]
+use crate::{evidence, view, words::name};
 
 /// How deep folders may lie in each other.
 const DEPTH: usize = 16;
@@ -80,6 +82,30 @@ impl Checked {
     /// Whether nothing speaks against it.
     pub fn is_genuine(&self) -> bool {
         self.is_committed == Some(true) && self.files.iter().all(|(_, verdict)| *verdict == Verdict::Same)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Checked {
+    /// How programs are told of it.
+    pub fn view(&self) -> view::Case {
+        let Self { manifest, hash, is_committed, files } = self;
+        let file = |(path, verdict): &(String, Verdict)| view::CaseFile {
+            path: path.clone(),
+            same: *verdict == Verdict::Same,
+            verdict: (*verdict).into(),
+            text: evidence::line(path, *verdict),
+        };
+        view::Case {
+            version: view::VERSION,
+            escrow: manifest.escrow().to_string(),
+            milestone: name::number(manifest.milestone()),
+            purpose: manifest.purpose().name().to_owned(),
+            hash: hex::encode(hash),
+            committed: *is_committed,
+            genuine: self.is_genuine(),
+            files: files.iter().map(file).collect(),
+        }
     }
 }
 

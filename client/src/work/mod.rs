@@ -4,4 +4,6 @@
 
 pub mod case;
 pub mod keep;
+#[cfg(feature = "pdf")]
+pub mod paper;
 pub mod watch;

@@ -116,7 +116,7 @@ fn each_file_that_is_not_as_it_was_is_named() {
     let checked = check(&target, Some(manifest.hash())).expect("a case");
     assert!(!checked.is_genuine());
     assert_eq!(checked.is_committed, Some(true), "the manifest itself was not touched");
-    let view = escrow_client::view::Case::from(&checked);
+    let view = checked.view();
     assert_eq!((view.genuine, view.milestone, view.files[0].text.as_str()), (false, 2, "✗ files/bill.pdf: changed"));
     assert_eq!(evidence::line("a\u{1b}[2Jb", Verdict::Added), "✗ a\\u{1b}[2Jb: added afterwards");
     let expected = [

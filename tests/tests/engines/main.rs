@@ -3,4 +3,5 @@
 mod due;
 mod evidence;
 mod keep;
+mod receipts;
 mod watch;

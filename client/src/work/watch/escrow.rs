@@ -315,7 +315,7 @@ impl Watch {
     fn unexplained(&mut self, trouble: Trouble, view: View, steps: Vec<Step>, unreadable: Vec<Signature>) {
         self.fail(trouble);
         self.unexplained = self.unexplained.saturating_add(1);
-        if !self.settings.rounds_before_gap.is_some_and(|most| self.unexplained >= most) {
+        if self.settings.rounds_before_gap.is_none_or(|most| self.unexplained < most) {
             return;
         }
         let known: Vec<Step> = steps.into_iter().take_while(|step| step.replayed.is_some()).collect();

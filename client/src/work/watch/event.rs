@@ -11,6 +11,11 @@ use crate::{
     due::{Ahead, Deadline, DeadlineKind},
     history::Step,
 };
+#[cfg(feature = "serde")]
+use crate::{
+    view,
+    words::{self, Denomination, sentence::Teller},
+};
 
 /// The name of an event: the same whenever and by whomever it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +127,46 @@ impl Event {
             What::Change(step) => step.replayed.as_ref()?.after.as_ref(),
             What::Near { escrow, .. } => Some(escrow),
             What::Gap { escrow, .. } => escrow.as_deref(),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Event {
+    /// How programs are told of it, as seen at the chain's present time `now`.
+    pub fn view(&self, denomination: &Denomination, now: i64) -> view::Event {
+        let teller = Teller { denomination, now };
+        let (mut change, mut deadline, mut gap) = (None, None, None);
+        let text = match &self.what {
+            What::Change(step) => {
+                let entry = view::Entry::new(step, teller);
+                let text = entry.text.clone();
+                change = Some(entry);
+                text
+            }
+            What::Near { deadline: near, ahead, escrow } => {
+                deadline = Some(view::Deadline::new(near, now));
+                teller.reminder(escrow, near, *ahead)
+            }
+            What::Gap { since, until, unreadable, .. } => {
+                gap = Some(view::Gap {
+                    since: since.to_string(),
+                    until: until.to_string(),
+                    unreadable: unreadable.iter().map(ToString::to_string).collect(),
+                });
+                format!("What happened behind slot {since} and up to slot {until} is not known: no node tells it.")
+            }
+        };
+        view::Event {
+            version: view::VERSION,
+            id: self.id.to_string(),
+            kind: self.kind().to_owned(),
+            escrow: self.escrow.to_string(),
+            time: words::Time::new(self.time, now).into(),
+            change,
+            deadline,
+            gap,
+            text,
         }
     }
 }

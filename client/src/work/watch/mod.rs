@@ -20,6 +20,7 @@ mod escrow;
 mod event;
 mod feed;
 mod listener;
+mod node;
 mod pages;
 mod rules;
 mod view;

@@ -1,4 +1,4 @@
-//! What a node answers to those who [watch](crate::work::watch). Nothing is concluded here.
+//! What a node answers to a listener's questions. Nothing is concluded here.
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -14,11 +14,13 @@ use solana_program::clock::Clock;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
-use super::read::EscrowClient;
-use crate::{
-    Error, EscrowAccount, Result,
-    work::watch::{Answer, Ask, Cursor, Heard, Listed, Page, Position, Question, Subject, View},
+use super::{
+    cursor::{Cursor, Position, Subject},
+    escrow::{Answer, Question, View},
+    listener::{Ask, Heard},
+    pages::{Listed, Page},
 };
+use crate::{Error, EscrowAccount, EscrowClient, Result};
 
 /// How many transactions are asked for in a page.
 const PAGE: usize = 1_000;
