@@ -130,6 +130,7 @@ pub struct Told {
 
 /// One action of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TransactionStep)]
 pub struct Step {
     /// The instruction.
     pub action: String,
@@ -160,6 +161,7 @@ pub struct Expectation {
 
 /// What a transaction costs beside what it moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TransactionCost)]
 pub struct Cost {
     /// The fee: for its signatures, and the priority fee.
     pub fee: Amount,

@@ -9,6 +9,7 @@ use crate::{api::Api, chain::Finality, problem::Result};
 
 /// Which cluster and which program this is.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ClusterAnswer)]
 pub struct Cluster {
     /// The version of this answer.
     pub version: u32,
