@@ -54,7 +54,7 @@ pub async fn before(
 async fn powers(context: &Context, escrow: &EscrowAccount) -> Result<()> {
     let Asset::Token { mint, .. } = escrow.asset() else { return Ok(()) };
     let missing = context.client.mint(&mint).await?.risks & !escrow.state.accepted_risks;
-    let of = |(bit, name): &(u16, &'static str)| (missing & bit != 0).then(|| ((*bit), *name));
+    let of = |(bit, name): &(u16, &'static str)| (missing & bit != 0).then_some((*bit, *name));
     let powers: Vec<_> = RISKS.iter().filter_map(of).collect();
     if powers.is_empty() {
         return Ok(());

@@ -109,6 +109,7 @@ impl Sending {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the process runs")]
 enum Command {
     #[command(flatten)]
     OnChain(OnChain),

@@ -81,7 +81,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<Known> {
     };
     let records = journal.iter().flat_map(|intention| intention.records());
     let ours = |signature: [u8; 64]| signature == *args.signature.as_array();
-    let record = records.filter(|record| ours(record.signed.attempt.signature().0)).last();
+    let record = records.rev().find(|record| ours(record.signed.attempt.signature().0));
     Ok(Known {
         version: view::VERSION,
         signature: args.signature.to_string(),

@@ -162,9 +162,8 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Verified> {
     let viewer = context.address().ok();
     let against_you = terms_of.iter().flat_map(|escrow| {
         let mine = viewer.map(|viewer| (viewer == escrow.state.buyer, viewer == escrow.state.seller));
-        warnings_of(escrow, now).into_iter().filter(move |warning| match (mine, warning.against()) {
-            (Some((true, _)), Against::Seller) | (Some((_, true)), Against::Buyer) => false,
-            _ => true,
+        warnings_of(escrow, now).into_iter().filter(move |warning| {
+            !matches!((mine, warning.against()), (Some((true, _)), Against::Seller) | (Some((_, true)), Against::Buyer))
         })
     });
     let against_you: Vec<String> = against_you.map(|warning| told(&warning)).collect();
