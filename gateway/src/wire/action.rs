@@ -9,6 +9,7 @@ use crate::problem::{Problem, Result};
 /// Something to be done: one action of the program, or a recipe of several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there are few of them, and each is read once")]
 pub enum Action {
     /// Make the escrow with these terms.
     Create(Create),

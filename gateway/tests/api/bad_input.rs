@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{SOL, User, net, people, run, sqlite, terms, world};
 
+/// What is sent, with which headers, and the code that comes back.
+type Case = (&'static str, Vec<u8>, Vec<(&'static str, &'static str)>, &'static str);
+
 const ADDRESS: &str = "So11111111111111111111111111111111111111112";
 
 #[test]
@@ -15,7 +18,7 @@ fn bodies_that_are_no_requests() {
         let user = &world.user;
         let json_type = ("content-type", "application/json");
         let deep = "[".repeat(100_000);
-        let cases: Vec<(&str, Vec<u8>, Vec<(&str, &str)>, &str)> = vec![
+        let cases: Vec<Case> = vec![
             ("nothing", vec![], vec![json_type], "malformed"),
             ("no type", b"{}".to_vec(), vec![], "media_type"),
             ("text", b"{}".to_vec(), vec![("content-type", "text/plain")], "media_type"),
@@ -23,7 +26,7 @@ fn bodies_that_are_no_requests() {
             ("two", b"{} {}".to_vec(), vec![json_type], "invalid"),
             ("utf-8", b"{\"fee_payer\": \"\xff\xfe\"}".to_vec(), vec![json_type], "malformed"),
             ("surrogate", br#"{"fee_payer": "\ud800"}"#.to_vec(), vec![json_type], "malformed"),
-            ("deep", deep[..60_000].as_bytes().to_vec(), vec![json_type], "malformed"),
+            ("deep", deep.as_bytes()[..60_000].to_vec(), vec![json_type], "malformed"),
             ("10 MB", vec![b' '; 10_000_000], vec![json_type], "body_too_large"),
             ("list", b"[]".to_vec(), vec![json_type], "invalid"),
             ("number", b"1e400".to_vec(), vec![json_type], "malformed"),

@@ -190,14 +190,14 @@ pub async fn play(world: &World, schedule: &Schedule) -> Outcome {
     let scene = Arc::new(Scene::new(world, schedule.deed).await);
     let (folder, judge, counts, told) = (Folder::new(), Judge::new(schedule), BTreeMap::new(), Vec::new());
     let mut play = Play { schedule, scene, proxies, folder, judge, counts, told, runs: 0 };
-    play.to_its_end(world).await;
+    play.bring_to_its_end(world).await;
     let Play { judge, counts, .. } = play;
     let Judge { broken, excused, .. } = judge;
     Outcome { broken, excused, counts, took: began.elapsed() }
 }
 
 impl Play<'_> {
-    async fn to_its_end(&mut self, world: &World) {
+    async fn bring_to_its_end(&mut self, world: &World) {
         let schedule = self.schedule;
         let mut random = StdRng::seed_from_u64(schedule.seed);
         let mut is_resolved = false;

@@ -283,7 +283,7 @@ fn what_has_no_place_in_it_is_refused_by_name() {
     let open = |owner, mint| instruction::create_associated_token_account(PAYER, owner, mint, token_2022);
     let (funded, _) = release();
     let unneeded = [vec![open(key(12), MINT)], ours.clone()].concat();
-    let error = read(&unneeded).unwrap().check(&[funded.clone()], NOW).unwrap_err();
+    let error = read(&unneeded).unwrap().check(std::slice::from_ref(&funded), NOW).unwrap_err();
     assert_eq!(error, ReceivedError::NotNeeded { number: 1, owner: key(12) });
     let mut not_idempotent = open(key(12), MINT);
     not_idempotent.data = vec![0];
@@ -327,7 +327,7 @@ fn fees_are_told_to_the_lamport_and_capped() {
 fn accounts_that_do_not_belong_there_are_refused() {
     let (funded, ours) = release();
     let attempt = |instructions: &[Instruction]| {
-        read(instructions).and_then(|received| received.check(&[funded.clone()], NOW)).unwrap_err()
+        read(instructions).and_then(|received| received.check(std::slice::from_ref(&funded), NOW)).unwrap_err()
     };
     let mut other = ours.clone();
     other[0].accounts.push(AccountMeta::new_readonly(key(66), false));
@@ -338,14 +338,14 @@ fn accounts_that_do_not_belong_there_are_refused() {
     let VersionedMessage::V0(mut message) = versioned(&ours, &PAYER) else { unreachable!() };
     message.account_keys.push(key(66));
     message.header.num_readonly_unsigned_accounts += 1;
-    let error = check(&encode(VersionedMessage::V0(message.clone())), &[funded.clone()], NOW).unwrap_err();
+    let error = check(&encode(VersionedMessage::V0(message.clone())), std::slice::from_ref(&funded), NOW).unwrap_err();
     assert_eq!(error, ReceivedError::Unused(key(66)));
     message.address_table_lookups.push(v0::MessageAddressTableLookup {
         account_key: key(60),
         writable_indexes: vec![0],
         readonly_indexes: vec![],
     });
-    let error = check(&encode(VersionedMessage::V0(message)), &[funded.clone()], NOW).unwrap_err();
+    let error = check(&encode(VersionedMessage::V0(message)), std::slice::from_ref(&funded), NOW).unwrap_err();
     assert_eq!(error, ReceivedError::LookupTable(key(60)));
     assert_eq!(
         read(&ours).unwrap().check(&[], NOW).unwrap_err(),
@@ -384,8 +384,8 @@ fn what_was_checked_is_signed_and_nothing_else() {
         let memo = Instruction { program_id: MEMO, accounts: vec![], data: "Öl\u{202e}\n\"x\"".as_bytes().to_vec() };
         let all = [first, vec![fund.clone(), memo]].concat();
         let text = encode(legacy(&all, &payer.pubkey()));
-        let half = check(&text, &[agreed.clone()], NOW).unwrap().sign(&[&payer]).unwrap();
-        let checked = check(&half, &[agreed.clone()], NOW).unwrap();
+        let half = check(&text, std::slice::from_ref(&agreed), NOW).unwrap().sign(&[&payer]).unwrap();
+        let checked = check(&half, std::slice::from_ref(&agreed), NOW).unwrap();
         assert_eq!(checked.received().missing(), [buyer.pubkey()]);
         let lines = told(&checked, NOW);
         assert!(lines.iter().any(|line| line.contains(r#"“Öl\u{202e}\n"x"”"#)), "{lines:?}");
@@ -417,7 +417,7 @@ fn a_recipient_that_pays_the_fee_directs_nothing() {
     let released = Action::new(&funded, release).preview(&funded, NOW).unwrap().after.unwrap();
     let seller = released.state.seller;
     let withdraw = instruction::withdraw(&released, escrow_client::Recipient::Seller);
-    let checked = check(&encode(versioned(&[withdraw], &seller)), &[released.clone()], NOW).unwrap();
+    let checked = check(&encode(versioned(&[withdraw], &seller)), std::slice::from_ref(&released), NOW).unwrap();
     assert_eq!(checked.actions()[0].action.actor, None);
     let elsewhere = instruction::withdraw_to(&released, escrow_client::Recipient::Seller, Some(key(70)));
     let checked = check(&encode(versioned(&[elsewhere], &seller)), &[released], NOW).unwrap();

@@ -151,7 +151,7 @@ fn proposer(number: usize, vault_index: u8) -> Proposer {
     Proposer {
         rent_payer: if own { MEMBER } else { RENT_PAYER },
         vault_index,
-        memo: (number % 3 == 0).then(|| "Größe 7".to_owned()),
+        memo: number.is_multiple_of(3).then(|| "Größe 7".to_owned()),
         ..Proposer::new(MEMBER)
     }
 }
