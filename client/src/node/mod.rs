@@ -51,6 +51,8 @@ pub(crate) struct Node {
 pub(crate) struct Nodes {
     all: Vec<Node>,
     commitment: CommitmentConfig,
+    /// Whether a question is asked again where it has no answer: not of a connection that a caller brought, which has its own way.
+    asks_again: bool,
     /// The newest slot that an answer came from, and when.
     newest: Mutex<Option<(u64, Instant)>>,
 }
@@ -61,7 +63,7 @@ impl Nodes {
         let rpc = |url: &String| {
             Arc::new(RpcClient::new_sender(Transport::new(url), RpcClientConfig::with_commitment(commitment)))
         };
-        Self::of(urls.iter().map(rpc).collect(), commitment)
+        Self { asks_again: true, ..Self::of(urls.iter().map(rpc).collect(), commitment) }
     }
 
     pub(crate) fn of(all: Vec<Arc<RpcClient>>, commitment: CommitmentConfig) -> Self {
@@ -72,7 +74,7 @@ impl Nodes {
             let name = if same == 0 { name } else { format!("{name} #{}", same.saturating_add(1)) };
             nodes.push(Node { rpc, name });
         }
-        Self { all: nodes, commitment, newest: Mutex::new(None) }
+        Self { all: nodes, commitment, asks_again: false, newest: Mutex::new(None) }
     }
 
     pub(crate) fn all(&self) -> &[Node] {
@@ -106,7 +108,8 @@ impl Nodes {
         question: impl Fn(Arc<RpcClient>) -> F,
     ) -> Result<T> {
         let mut last = None;
-        for round in 0..ROUNDS {
+        let rounds = if self.asks_again { ROUNDS } else { 1 };
+        for round in 0..rounds {
             if round > 0 {
                 tokio::time::sleep(AGAIN.saturating_mul(round)).await;
             }
@@ -195,6 +198,9 @@ impl Nodes {
             } else if needed > 1 && began.elapsed() >= PATIENCE {
                 return Err(Error::Disagree { what: what.to_owned(), nodes: self.name() });
             }
+            if !self.asks_again {
+                return Err(self.error(last));
+            }
             rounds = rounds.saturating_add(1);
             let refused = last.as_ref().is_some_and(|(_, error)| is_answer(error) && !is_behind(error));
             let enough = if needed == 1 { rounds >= ROUNDS || refused } else { began.elapsed() >= PATIENCE };
@@ -212,7 +218,7 @@ impl Nodes {
     }
 
     fn is_old(&self, slot: u64) -> bool {
-        self.min_context_slot().is_some_and(|newest| slot < newest)
+        self.asks_again && self.min_context_slot().is_some_and(|newest| slot < newest)
     }
 
     /// A slot that an answer came from. One further ahead than slots can pass is not taken for the truth.
