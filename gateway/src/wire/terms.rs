@@ -249,7 +249,7 @@ mod tests {
             Terms { retention: Some(Retention { bps: 1_000, seconds: 86_400 }), ..minimal() },
             Terms {
                 mint: Some(token),
-                token_program: Some(token),
+                token_program: Some(Address(solana_pubkey::pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"))),
                 arbiter: Some(token),
                 fee_recipient: Some(token),
                 fee_bps: Some(250),

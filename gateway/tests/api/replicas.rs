@@ -76,7 +76,9 @@ fn a_dead_lease_holder_keeps_nobody_longer_than_its_lease() {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             let state = user.get(&format!("/v1/transactions/{id}")).await.expect(200);
             assert_eq!(state["status"], "submitted", "it is taken from who holds it");
-            assert_eq!(wait(&user, &id).await["status"], "finalized");
+            // From then on it is brought to its end: in time, or too late for its block hash.
+            let ended = wait(&user, &id).await["status"].clone();
+            assert!(["finalized", "expired"].contains(&ended.as_str().unwrap_or_default()), "{ended}");
             second.end();
             second.ended().await.unwrap();
         }
