@@ -17,7 +17,7 @@ use escrow_client::{
     escrow::state::{MilestoneTerms, Party},
     instruction,
 };
-use escrow_tests::{KINDS, Kind, START, World, keypair};
+use escrow_tests::{KINDS, Kind, SECRET, START, Who, World, keypair};
 use sha2::{Digest, Sha256};
 use solana_instruction::{Instruction, error::InstructionError};
 use solana_pubkey::Pubkey;
@@ -25,8 +25,9 @@ use solana_signer::Signer;
 use solana_transaction_error::TransactionError;
 
 use crate::{
-    Check, Figure, Run, generated,
-    people::{Who, believing, ok, on_every_core, send},
+    Check, Figure, Run,
+    bank::{believing, ok, on_every_core, send},
+    generated,
 };
 
 /// The check.
@@ -46,7 +47,6 @@ pub const FILE: &str = "docs/exits.md";
 const AMOUNT: u64 = 10_000_000_000;
 /// What is released and refunded before anything else, so that something is due in every status.
 const PART: u64 = 1_000_000_000;
-const SECRET: [u8; 32] = [7; 32];
 
 /// Seconds after the start, when the escrow is created and funded.
 const COOLING_OFF: i64 = 100;
@@ -776,7 +776,7 @@ Who can do what, and when: every instruction was tried on the committed bytecode
 the clock to the deadlines, signed by everybody, with every kind of agreement (SOL or a token; with and without an
 arbiter, an attester, a hash-lock and a cooling-off period; `fund_by` before and after `deliver_by`). The tables are what
 happened. `cargo run -p escrow-assurance -- exits` tries it again, and fails if anything differs from this file (which
-`UPDATE_GENERATED=1` makes it write) or from the state machine of the design, which it holds as a table of its own.
+`cargo xtask generate` writes) or from the state machine of the design, which it holds as a table of its own.
 
 A row is a moment: `deadline − 1` is the last second before the milestone's deadline. A cell names who succeeds: **B**
 buyer, **S** seller, **R** arbiter and **A** attester where they are named, **P** rent payer, **any** whoever signs, or

@@ -13,7 +13,7 @@ use escrow_client::{
     address,
     escrow::state::{Escrow, HEADER_SIZE, Milestone},
 };
-use escrow_tests::{START, keypair};
+use escrow_tests::{SECRET, START, keypair};
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -33,8 +33,6 @@ pub const CHECK: Check = Check {
     promises: &[1, 2, 6],
     run,
 };
-
-const SECRET: [u8; 32] = [7; 32];
 
 /// A funded escrow, and the last second that is looked at.
 struct Small {
@@ -227,7 +225,7 @@ fn by_model(
         }
         EscrowInstruction::Cancel if escrow.remaining() == 0 => rule(EscrowError::NothingToCancel),
         EscrowInstruction::Cancel => {
-            escrow.refund_all(&mut model::Done::default());
+            escrow.refund_all(&mut model::Movements::default());
             Ok(())
         }
         EscrowInstruction::Withdraw { recipient } if escrow.due(*recipient) == 0 => rule(EscrowError::NothingDue),

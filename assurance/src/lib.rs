@@ -4,12 +4,12 @@
 use std::fmt;
 
 pub mod arithmetic;
+mod bank;
 pub mod exits;
 pub mod fuzz;
 mod generated;
 pub mod interleavings;
 pub mod model;
-mod people;
 pub mod play;
 mod random;
 pub mod substitution;

@@ -27,7 +27,7 @@ struct Args {
 }
 
 #[derive(serde::Serialize)]
-struct Outcome<'a> {
+struct Checked<'a> {
     name: &'a str,
     shows: &'a str,
     promises: &'a [u8],
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     }
     let chosen = CHECKS.iter().filter(|check| args.checks.is_empty() || args.checks.iter().any(|n| n == check.name));
     eprintln!("seed {}, effort {}", args.seed, args.effort);
-    let outcomes: Vec<Outcome> = chosen.map(|check| run(check, &args)).collect();
+    let outcomes: Vec<Checked> = chosen.map(|check| run(check, &args)).collect();
     if args.json {
         match serde_json::to_string_pretty(&outcomes) {
             Ok(json) => println!("{json}"),
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn run<'a>(check: &'a Check, args: &Args) -> Outcome<'a> {
+fn run<'a>(check: &'a Check, args: &Args) -> Checked<'a> {
     let style = ProgressStyle::with_template("{msg:14} {wide_bar} {human_pos}/{human_len} {eta}");
     let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(check.name);
@@ -83,5 +83,5 @@ fn run<'a>(check: &'a Check, args: &Args) -> Outcome<'a> {
         Err(error) => (Vec::new(), Some(format!("{error:#}"))),
     };
     let Check { name, shows, promises, run: _ } = *check;
-    Outcome { name, shows, promises, figures, failure, seconds: start.elapsed().as_secs() }
+    Checked { name, shows, promises, figures, failure, seconds: start.elapsed().as_secs() }
 }

@@ -109,7 +109,7 @@ pub struct Escrow {
 
 /// What an accepted instruction did, in the asset's smallest unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Done {
+pub struct Movements {
     /// Decided for the seller, after the fee.
     pub seller: i128,
     /// Decided for the fee recipient.
@@ -312,7 +312,7 @@ impl Escrow {
         }
     }
 
-    fn release(&mut self, amount: i128, done: &mut Done) {
+    fn release(&mut self, amount: i128, done: &mut Movements) {
         self.released += amount;
         let fee = share(self.released, self.terms.fee_bps) - self.fees;
         self.fees += fee;
@@ -322,14 +322,14 @@ impl Escrow {
         done.seller += amount - fee;
     }
 
-    fn refund(&mut self, amount: i128, done: &mut Done) {
+    fn refund(&mut self, amount: i128, done: &mut Movements) {
         self.refunded += amount;
         self.due[0] += amount;
         done.buyer += amount;
     }
 
     /// Settles what remains of a milestone: `to_seller` is released, the rest refunded.
-    fn split(&mut self, milestone: usize, to_seller: i128, done: &mut Done) {
+    fn split(&mut self, milestone: usize, to_seller: i128, done: &mut Movements) {
         let remaining = self.milestones[milestone].remaining;
         self.take(milestone, remaining);
         self.release(to_seller, done);
@@ -344,10 +344,10 @@ impl Escrow {
         action: &EscrowInstruction,
         signer: Option<Pubkey>,
         now: i128,
-    ) -> Result<Done, Vec<Reason>> {
+    ) -> Result<Movements, Vec<Reason>> {
         use EscrowError::*;
         let mut broken = Broken::default();
-        let mut done = Done::default();
+        let mut done = Movements::default();
         let terms = &self.terms;
         let is = |role: Pubkey| signer == Some(role);
         // Who.
@@ -535,7 +535,7 @@ impl Escrow {
     }
 
     /// Refunds all that remains (cancel in the cooling-off period).
-    pub fn refund_all(&mut self, done: &mut Done) {
+    pub fn refund_all(&mut self, done: &mut Movements) {
         for milestone in 0..self.milestones.len() {
             self.split(milestone, 0, done);
         }
@@ -584,7 +584,7 @@ fn check_terms(terms: &Terms, now: i128, broken: &mut Broken) {
 
 impl Model {
     /// Applies an instruction, or says which rules refuse it. Without effect if any does.
-    pub fn apply(&mut self, call: &Call) -> Result<Done, Vec<Reason>> {
+    pub fn apply(&mut self, call: &Call) -> Result<Movements, Vec<Reason>> {
         match &call.action {
             EscrowInstruction::Create { terms } => self.create(call, terms),
             _ if !self.escrows.contains_key(&call.escrow) => Err(vec![Reason::NoEscrow]),
@@ -642,7 +642,7 @@ impl Model {
         (rent - self.has_lamports(account)).max(0)
     }
 
-    fn create(&mut self, call: &Call, terms: &Terms) -> Result<Done, Vec<Reason>> {
+    fn create(&mut self, call: &Call, terms: &Terms) -> Result<Movements, Vec<Reason>> {
         let mut broken = Broken::default();
         check_terms(terms, self.now, &mut broken);
         broken.unless(!self.escrows.contains_key(&call.escrow), EscrowError::AlreadyCreated);
@@ -668,10 +668,10 @@ impl Model {
             self.tokens.insert(vault, account);
         }
         self.escrows.insert(call.escrow, Escrow::new(terms, rent_payer));
-        Ok(Done::default())
+        Ok(Movements::default())
     }
 
-    fn fund(&mut self, call: &Call) -> Result<Done, Vec<Reason>> {
+    fn fund(&mut self, call: &Call) -> Result<Movements, Vec<Reason>> {
         use EscrowError::*;
         let mut broken = Broken::default();
         let (escrow, now) = (self.escrow(call), self.now);
@@ -706,12 +706,12 @@ impl Model {
             self.move_tokens(source, vault, principal);
         }
         self.escrow_mut(call).funded_at = Some(now);
-        Ok(Done::default())
+        Ok(Movements::default())
     }
 
-    fn cancel(&mut self, call: &Call) -> Result<Done, Vec<Reason>> {
+    fn cancel(&mut self, call: &Call) -> Result<Movements, Vec<Reason>> {
         let mut broken = Broken::default();
-        let mut done = Done::default();
+        let mut done = Movements::default();
         let (escrow, now) = (self.escrow(call), self.now);
         let Some(end) = escrow.cooling_off_end() else {
             let may = [escrow.terms.buyer, escrow.terms.seller, escrow.rent_payer];
@@ -730,7 +730,7 @@ impl Model {
         Ok(done)
     }
 
-    fn withdraw(&mut self, call: &Call, recipient: Recipient) -> Result<Done, Vec<Reason>> {
+    fn withdraw(&mut self, call: &Call, recipient: Recipient) -> Result<Movements, Vec<Reason>> {
         let mut broken = Broken::default();
         let escrow = self.escrow(call);
         let (to, amount) = (escrow.recipient(recipient), escrow.due(recipient));
@@ -752,7 +752,7 @@ impl Model {
             self.move_tokens(vault, destination, amount)
         }
         self.escrow_mut(call).pay(recipient);
-        Ok(Done { paid: amount, ..Done::default() })
+        Ok(Movements { paid: amount, ..Movements::default() })
     }
 
     /// Tokens go to an account of the right mint whose owner field is `to`: the associated one, or any if `to` signs.
@@ -771,10 +771,10 @@ impl Model {
         broken.reason_unless(!account.frozen && !self.tokens[&vault].frozen, Reason::Frozen);
     }
 
-    fn close(&mut self, call: &Call) -> Result<Done, Vec<Reason>> {
+    fn close(&mut self, call: &Call) -> Result<Movements, Vec<Reason>> {
         use EscrowError::*;
         let mut broken = Broken::default();
-        let mut done = Done::default();
+        let mut done = Movements::default();
         let escrow = self.escrow(call);
         broken.unless(escrow.funded_at.is_some(), NotFunded);
         broken.unless(escrow.milestones.iter().all(|milestone| milestone.phase == Phase::Settled), NotSettled);
@@ -804,7 +804,7 @@ impl Model {
         self.check_destination(call, self.escrow(call).terms.buyer, broken);
     }
 
-    fn close_accounts(&mut self, call: &Call, done: &mut Done) {
+    fn close_accounts(&mut self, call: &Call, done: &mut Movements) {
         let rent_payer = self.escrow(call).rent_payer;
         done.surplus = self.surplus(call);
         if !self.escrow(call).is_sol() {

@@ -1,31 +1,132 @@
 //! The command line as a whole.
 
-use clap::{Parser, Subcommand};
-use escrow_frame::{Options, print};
+use std::path::PathBuf;
 
-#[cfg(feature = "localnet")]
-use crate::{commands::localnet, demo};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use escrow_client::{sender::Pace, transaction::budget::Fees};
+use escrow_frame::{Options, Signing, print};
+use solana_pubkey::Pubkey;
+
 use crate::{
-    context::Context,
+    commands::explain,
+    context::{Asked, Context},
     error::Result,
     on_chain::{OnChain, execute},
+    parse,
 };
+#[cfg(feature = "localnet")]
+use crate::{commands::localnet, demo};
 
 /// Escrows on Solana: money is held by a program and released only when agreed conditions are met.
 #[derive(Debug, Parser)]
-#[command(name = "escrow", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "escrow",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Exit codes: escrow explain exit-codes. Errors: escrow explain ERROR"
+)]
 pub struct Cli {
     #[command(flatten)]
     pub options: Options,
+    #[command(flatten)]
+    signing: Signing,
+    #[command(flatten)]
+    sending: Sending,
     #[command(subcommand)]
     command: Command,
 }
 
+/// How transactions are sent, by every command that sends one.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Sending {
+    /// Folder of the journal, where what is signed is kept before it is sent [default: ~/.local/state/escrow]
+    #[arg(long, global = true, value_name = "DIR", env = "ESCROW_JOURNAL", hide_env_values = true)]
+    journal: Option<PathBuf>,
+
+    /// Waiting times in milliseconds, so that a test need not wait real minutes
+    #[arg(long, global = true, hide = true, value_parser = parse::pace, env = "ESCROW_PACE", hide_env_values = true)]
+    pace: Option<Pace>,
+
+    /// Do it once more, though the same command succeeded a short while ago
+    #[arg(long, global = true)]
+    again: bool,
+
+    /// Do not wait for what becomes of it: escrow status tells later
+    #[arg(long, global = true, env = "ESCROW_NO_WAIT", hide_env_values = true)]
+    no_wait: bool,
+
+    /// What to pay for each compute unit, in micro-lamports [default: what others pay, up to --max-compute-unit-price]
+    #[arg(long, global = true, value_name = "PRICE", env = "ESCROW_COMPUTE_UNIT_PRICE", hide_env_values = true)]
+    with_compute_unit_price: Option<u64>,
+
+    /// The most to pay for each compute unit, in micro-lamports [default: 1000000, about 0.00001 SOL a transaction]
+    #[arg(long, global = true, value_name = "PRICE", env = "ESCROW_MAX_COMPUTE_UNIT_PRICE", hide_env_values = true)]
+    max_compute_unit_price: Option<u64>,
+
+    /// How many compute units a transaction may take [default: what its instructions need]
+    #[arg(long, global = true, value_name = "UNITS", env = "ESCROW_COMPUTE_UNIT_LIMIT", hide_env_values = true)]
+    with_compute_unit_limit: Option<u32>,
+
+    /// Sign with this nonce account, of which the keypair is the authority, instead of a recent block hash
+    #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse::address, env = "ESCROW_NONCE", hide_env_values = true)]
+    nonce: Option<Pubkey>,
+
+    /// A name of your own for what is to be done, such as an invoice's number: whatever is asked for under it is done once
+    #[arg(long, global = true, value_name = "NAME")]
+    reference: Option<String>,
+}
+
+/// The most that is paid for each compute unit where nothing is said, in micro-lamports.
+const MOST_PAID: u64 = 1_000_000;
+
+impl Sending {
+    /// The fees that are paid.
+    fn fees(&self) -> Fees {
+        let units = self.with_compute_unit_limit;
+        match self.with_compute_unit_price {
+            Some(price) => Fees { floor: price, cap: price, units },
+            None => Fees { floor: 0, cap: self.max_compute_unit_price.unwrap_or(MOST_PAID), units },
+        }
+    }
+
+    /// What was asked for, with where it is kept.
+    fn asked(self, command: &OnChain) -> Asked {
+        let journal = self.journal.unwrap_or_else(|| {
+            let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+            let state = state.or_else(|| Some(std::env::home_dir()?.join(".local/state")));
+            state.unwrap_or_default().join("escrow")
+        });
+        let typed = match &self.reference {
+            Some(reference) => format!("{}, reference {reference}", command.name()),
+            None => format!("{command:?}"),
+        };
+        let Self { again, no_wait, reference, nonce, pace, .. } = self;
+        Asked::Typed { command: typed, journal, again, reference, no_wait, nonce, pace }
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the process runs")]
 enum Command {
     #[command(flatten)]
     OnChain(OnChain),
+    /// Explain an error, by its number, name or kind; `exit-codes` for what the command exits with
+    Explain(explain::ExplainArgs),
+    /// Print a file with terms to fill in, for `escrow create --from FILE`
+    Template,
+    /// Print completions for a shell
+    Completions(explain::CompletionsArgs),
+    /// Print the manual page
+    Man,
+    /// What the command exits with
+    #[command(hide = true, after_help = explain::EXIT_CODES)]
+    ExitCodes,
+    /// Print docs/cli.md
+    #[command(hide = true)]
+    Documentation,
     /// Run a validator on this machine, with the program deployed
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetArgs),
@@ -36,15 +137,22 @@ enum Command {
 
 /// Runs a command and prints its result.
 pub async fn run(cli: Cli) -> Result<()> {
-    let Cli { options, command } = cli;
+    let Cli { options, signing, sending, command } = cli;
     let format = options.output;
     match command {
         #[cfg(feature = "localnet")]
         Command::Localnet(args) => localnet::run(format, args).await,
         #[cfg(feature = "localnet")]
         Command::Demo(args) => demo::run(format, args).await,
+        Command::Explain(args) => Ok(print(format, &explain::explain(&args)?)?),
+        Command::ExitCodes => Ok(print(format, &explain::Text(explain::EXIT_CODES.to_owned()))?),
+        Command::Template => Ok(print(format, &explain::template())?),
+        Command::Completions(args) => Ok(print(format, &explain::completions(&args, Cli::command()))?),
+        Command::Man => Ok(print(format, &explain::man(Cli::command())?)?),
+        Command::Documentation => Ok(print(format, &explain::documentation(Cli::command()))?),
         Command::OnChain(command) => {
-            let context = Context::new(options.resolve()?);
+            let fees = sending.fees();
+            let context = Context::new(options.resolve()?, signing, fees, sending.asked(&command));
             Ok(print(format, &*execute(&context, command).await?)?)
         }
     }

@@ -1,16 +1,27 @@
 //! What every command needs: the node, the keypair and the format.
 
-use std::{fmt::Display, sync::OnceLock};
+use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 
-use escrow_client::{Confirmed, EscrowClient, Situation, Unsigned};
-use escrow_frame::{Format, Settings, SignerSource, note};
+use escrow_client::{
+    EscrowClient, Executed, Order, OrderStep, Situation, Unsigned,
+    send::Progress,
+    sender::{Fingerprint, Intention, Journal, Pace, Stage},
+    terms::Asset,
+    transaction::{Lifetime, Origin, budget::Fees},
+    view,
+    words::Denomination,
+};
+use escrow_frame::{Format, Settings, SignerSource, Signing, note};
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_signer::Signer;
 
-use crate::error::{CliError, Result};
+use crate::{
+    codes::Codes,
+    error::{CliError, Result},
+};
 
 /// What every command needs.
 pub struct Context {
@@ -21,18 +32,52 @@ pub struct Context {
     keypair: OnceLock<Keypair>,
     /// The command's first transaction, once it is executed.
     executed: OnceLock<Signature>,
+    asked: Asked,
+    /// The client that sends, once something is sent: it keeps a journal.
+    sender: OnceLock<EscrowClient>,
+    signing: Signing,
+    /// Those who type are at a terminal, and say yes.
+    says_yes: bool,
+}
+
+/// What was asked for, by which the same command is found again in the journal.
+pub enum Asked {
+    /// The command as it was typed, and where its journal is.
+    Typed {
+        /// The command and its arguments.
+        command: String,
+        /// The journal's folder.
+        journal: PathBuf,
+        /// A repetition is meant as one.
+        again: bool,
+        /// The caller's own name for it.
+        reference: Option<String>,
+        /// Nobody waits for what becomes of it.
+        no_wait: bool,
+        /// The nonce account to sign with.
+        nonce: Option<Pubkey>,
+        /// Other waiting times than the usual.
+        pace: Option<Pace>,
+    },
+    /// By a program that means each command once.
+    #[cfg(feature = "localnet")]
+    Once,
 }
 
 impl Context {
     /// From what the options come to.
-    pub fn new(settings: Settings) -> Self {
-        let Settings { url, commitment, signer, format } = settings;
+    pub fn new(settings: Settings, signing: Signing, fees: Fees, asked: Asked) -> Self {
+        let Settings { urls, commitment, signer, format } = settings;
         Self {
-            client: EscrowClient::new(url, commitment),
+            client: EscrowClient::of_nodes(&urls, commitment).paying(fees),
             format,
             signer,
             keypair: OnceLock::new(),
             executed: OnceLock::new(),
+            asked,
+            sender: OnceLock::new(),
+            signing,
+            says_yes: false,
         }
     }
 
@@ -40,7 +85,36 @@ impl Context {
     #[cfg(feature = "localnet")]
     pub fn in_memory(client: EscrowClient, keypair: Keypair) -> Self {
         let signer = SignerSource::Memory(keypair);
-        Self { client, format: Format::Silent, signer, keypair: OnceLock::new(), executed: OnceLock::new() }
+        let (keypair, executed, sender) = Default::default();
+        let signing = Signing::default();
+        let (format, asked, says_yes) = (Format::Silent, Asked::Once, true);
+        Self { client, format, signer, keypair, executed, asked, sender, signing, says_yes }
+    }
+
+    /// Whether whoever typed the command agrees to it without being asked.
+    pub const fn agrees(&self) -> bool {
+        self.signing.yes
+    }
+
+    /// Whether whoever is asked says yes without reading: in the demo alone.
+    pub const fn says_yes(&self) -> bool {
+        self.says_yes
+    }
+
+    /// Whether nothing is to be signed.
+    pub const fn is_dry_run(&self) -> bool {
+        self.signing.dry_run
+    }
+
+    /// Whether results are for people, who can be asked.
+    pub fn is_for_people(&self) -> bool {
+        self.format == Format::Display
+    }
+
+    /// The cluster that is asked.
+    pub async fn cluster(&self) -> Result<view::Cluster> {
+        let commitment = self.client.commitment().commitment;
+        Ok(view::Cluster::new(self.client.cluster().await?, self.client.url(), commitment))
     }
 
     /// Tells something that is not the result.
@@ -57,22 +131,194 @@ impl Context {
         Ok(self.keypair.get_or_init(|| keypair))
     }
 
-    /// The address of the keypair.
+    /// The address of the keypair, or the one whose signature is made elsewhere.
     pub fn address(&self) -> Result<Pubkey> {
-        Ok(self.keypair()?.pubkey())
+        match &self.signer {
+            SignerSource::Address(address) if self.signs_only() => Ok(*address),
+            _ => Ok(self.keypair()?.pubkey()),
+        }
     }
 
-    /// Sends a transaction signed and paid by `keypair`.
-    pub async fn send(&self, instructions: &[Instruction], keypair: &Keypair) -> Result<Confirmed> {
-        let unsigned = self.client.prepare(instructions, &keypair.pubkey()).await?;
-        let signed = unsigned.sign(&[keypair]).and_then(Unsigned::complete).map_err(escrow_client::Error::from)?;
-        let submitted = self.client.submit(signed).await?;
-        let (signature, commitment) = (submitted.signature(), self.client.commitment().commitment);
-        self.note(format_args!("Sending transaction {signature}, waiting until it is {commitment}"));
-        let confirmed = self.client.confirm(&submitted).await?;
+    /// Who pays the fees.
+    pub fn payer(&self) -> Result<Pubkey> {
+        let elsewhere = self.signing.fee_payer.as_ref().and_then(|payer| payer.to_str()?.parse().ok());
+        match (elsewhere, self.fee_payer()?) {
+            (Some(address), _) if self.signs_only() => Ok(address),
+            (_, Some(keypair)) => Ok(keypair.pubkey()),
+            _ => self.address(),
+        }
+    }
+
+    /// The keypair that pays the fees, where it is another one and here.
+    fn fee_payer(&self) -> Result<Option<Keypair>> {
+        let Some(named) = &self.signing.fee_payer else { return Ok(None) };
+        match SignerSource::new(named) {
+            SignerSource::Address(_) if self.signs_only() => Ok(None),
+            source => Ok(Some(source.keypair("--fee-payer", self.format)?)),
+        }
+    }
+
+    /// Whether transactions are printed, and not sent.
+    pub const fn signs_only(&self) -> bool {
+        self.signing.sign_only || self.signing.dump_transaction_message
+    }
+
+    /// The transaction of these instructions on the block hash that was named, with the signatures that can be made here or were
+    /// given. Asks nobody.
+    pub fn signed_only(&self, units: &[Vec<Instruction>]) -> Result<Vec<view::Transaction>> {
+        let wrong = |what: String| CliError::Arguments(what);
+        let named = self.signing.blockhash.as_deref();
+        let named =
+            named.ok_or_else(|| wrong("to sign without sending, name the block hash with --blockhash".to_owned()))?;
+        let hash: Pubkey = named.parse().map_err(|_| wrong(format!("--blockhash {named:?} is not a block hash")))?;
+        let lifetime =
+            Lifetime::Blockhash { hash: hash.to_bytes(), last_valid_block_height: u64::MAX, origin: Origin::default() };
+        let failed = |error| CliError::from(escrow_client::Error::from(error));
+        let mut unsigned = Unsigned::new(&units.concat(), &self.payer()?, lifetime).map_err(failed)?;
+        if self.signing.sign_only && !self.signing.dump_transaction_message {
+            let here = if matches!(self.signer, SignerSource::Address(_)) { None } else { Some(self.keypair()?) };
+            for keypair in here.into_iter().chain(self.fee_payer()?.as_ref()) {
+                if unsigned.signers().contains(&keypair.pubkey()) {
+                    unsigned = unsigned.sign(&[keypair]).map_err(failed)?;
+                }
+            }
+        }
+        for given in &self.signing.signer {
+            let parsed = given.split_once('=').and_then(|(signer, signature)| {
+                Some((signer.parse::<Pubkey>().ok()?, signature.parse::<Signature>().ok()?))
+            });
+            let (signer, signature) =
+                parsed.ok_or_else(|| wrong(format!("--signer {given:?} is not ADDRESS=SIGNATURE")))?;
+            unsigned = unsigned.attach(&signer, signature).map_err(failed)?;
+        }
+        Ok(vec![view::Transaction::new(&unsigned)])
+    }
+
+    /// The chain's present time; of this machine, where no node is to be asked.
+    pub async fn now(&self) -> Result<i64> {
+        match self.signing.state.is_some() || (self.signs_only() && self.signing.blockhash.is_some()) {
+            true => Ok(jiff::Timestamp::now().as_second()),
+            false => Ok(self.client.now().await?),
+        }
+    }
+
+    /// Where delivery codes are kept.
+    pub fn codes(&self) -> Codes {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => Codes::in_folder(std::env::temp_dir().join("escrow-demo-codes")),
+            Asked::Typed { journal, .. } => Codes::in_folder(journal.join("codes")),
+        }
+    }
+
+    /// The client that sends. What it signs is in the journal, on disk, before it leaves this machine.
+    pub fn sender(&self) -> Result<&EscrowClient> {
+        if let Some(sender) = self.sender.get() {
+            return Ok(sender);
+        }
+        let client = match self.journal()? {
+            None => self.client.clone(),
+            Some(journal) => self.client.clone().keeping(journal),
+        };
+        let client = match &self.asked {
+            Asked::Typed { pace: Some(pace), .. } => client.at_pace(*pace),
+            _ => client,
+        };
+        let (format, commitment) = (self.format, self.client.lasting().commitment);
+        let client = client.telling(move |progress| match progress {
+            Progress::Sending(attempt) => {
+                let signature = attempt.signature();
+                note(format, format_args!("Sending transaction {signature}, waiting until it is {commitment}"));
+            }
+            Progress::Busy => note(format, "Another process works on the same: waiting for it"),
+            _ => {}
+        });
+        Ok(self.sender.get_or_init(|| client))
+    }
+
+    /// The caller's own name for what is to be done.
+    pub fn reference(&self) -> Option<&str> {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => None,
+            Asked::Typed { reference, .. } => reference.as_deref(),
+        }
+    }
+
+    /// The journal, where there is one.
+    pub fn journal(&self) -> Result<Option<Journal>> {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => Ok(None),
+            Asked::Typed { journal, .. } => match Journal::open(journal) {
+                Ok(journal) => Ok(Some(journal)),
+                Err(error) => Err(CliError::Journal(error.to_string())),
+            },
+        }
+    }
+
+    /// The name under which the journal has what was asked for.
+    pub async fn fingerprint(&self) -> Result<Fingerprint> {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => Ok(escrow_client::send::once()),
+            Asked::Typed { command, .. } => {
+                Ok(self.client.fingerprint(&self.address()?, &[command.as_bytes()]).await?)
+            }
+        }
+    }
+
+    /// What the journal holds of what was asked for, if its end is not known yet.
+    pub async fn begun(&self) -> Result<Option<Intention>> {
+        let sender = self.sender()?;
+        Ok(sender.kept(self.fingerprint().await?).await?.filter(Intention::is_unresolved))
+    }
+
+    /// Executes these steps, signed and paid by the keypair.
+    pub async fn execute(&self, steps: Vec<OrderStep>) -> Result<Executed> {
+        let (again, no_wait, nonce) = match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => (false, false, None),
+            Asked::Typed { again, no_wait, nonce, .. } => (*again, *no_wait, *nonce),
+        };
+        let (keypair, fee_payer) = (self.keypair()?, self.fee_payer()?);
+        let nonce = nonce.map(|account| (account, keypair.pubkey()));
+        let order = Order { again, nonce, ..Order::new(self.fingerprint().await?, steps) };
+        // Who pays the fee signs first.
+        let mut signers: Vec<&(dyn Signer + Sync)> = Vec::new();
+        if let Some(fee_payer) = fee_payer.as_ref().filter(|payer| payer.pubkey() != keypair.pubkey()) {
+            signers.push(fee_payer);
+        }
+        signers.push(keypair);
+        let sender = self.sender()?;
+        let executed =
+            if no_wait { sender.begin(&order, &signers).await } else { sender.execute(&order, &signers).await };
+        let executed = executed.map_err(|error| told(error, no_wait))?;
+        self.has_executed(&executed);
+        Ok(executed)
+    }
+
+    /// Brings to its end what an earlier run of this command has signed; none where that can never be executed any more.
+    pub async fn take_up(&self, begun: &Intention) -> Result<Option<Executed>> {
+        if let Stage::Open(record) = begun.stage() {
+            let signature = record.signed.attempt.signature();
+            self.note(format_args!("An earlier run of this command has signed transaction {signature}: taking it up"));
+        }
+        match self.sender()?.resume(begun).await {
+            Ok(executed) => {
+                self.has_executed(&executed);
+                Ok(Some(executed))
+            }
+            Err(escrow_client::Error::Expired { .. } | escrow_client::Error::ToBeSigned { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn has_executed(&self, executed: &Executed) {
         // Of several, the first stays: it is the one that must not be repeated.
-        let _ = self.executed.set(confirmed.signature);
-        Ok(confirmed)
+        if let Some(first) = executed.transactions.first() {
+            let _ = self.executed.set(first.signature);
+        }
     }
 
     /// An error that the command ends with, and that a transaction of it was executed before, if one was.
@@ -83,8 +329,39 @@ impl Context {
         }
     }
 
+    /// How programs are told of it, and on which cluster it is.
+    pub async fn view(&self, situation: &Situation) -> Result<view::Escrow> {
+        Ok(view::Escrow { cluster: Some(self.cluster().await?), ..situation.view()? })
+    }
+
     /// The escrow at `address`, how amounts of it are written, and the chain's present time.
     pub async fn situation(&self, address: &Pubkey) -> Result<Situation> {
-        Ok(self.client.situation(address).await?)
+        let Some(path) = &self.signing.state else { return Ok(self.client.situation(address).await?) };
+        let text =
+            std::fs::read_to_string(path).map_err(|source| escrow_frame::Error::File { path: path.clone(), source })?;
+        let wrong = |reason: &str| CliError::NotNow(format!("{}: {reason}", path.display()));
+        let read: view::Escrow = serde_json::from_str(&text)
+            .map_err(|error| wrong(&format!("it is not what `escrow show --output json` prints: {error}")))?;
+        // Its address follows from its terms: nobody can have put others into the file.
+        let escrow = read.decode().ok_or_else(|| wrong("the account in it is not an escrow"))?;
+        if escrow.address != *address {
+            return Err(wrong(&format!("it tells of the escrow {}, and not of {address}", escrow.address)));
+        }
+        let asset = escrow.asset();
+        let denomination = match (asset, read.principal.decimals) {
+            (Asset::Sol, _) => Denomination::SOL,
+            (asset, Some(decimals)) => Denomination::token(asset, decimals),
+            (asset, None) => Denomination::unknown(asset, "the file does not tell"),
+        };
+        Ok(Situation { escrow, denomination, now: self.now().await? })
+    }
+}
+
+/// Says how a repetition is meant as one, and that nobody wanted to wait.
+fn told(error: escrow_client::Error, no_wait: bool) -> CliError {
+    match error {
+        escrow_client::Error::Repetition { signature, .. } => CliError::Repeated(signature),
+        escrow_client::Error::Unknown { signature, verdict } if no_wait => CliError::Submitted { signature, verdict },
+        error => error.into(),
     }
 }

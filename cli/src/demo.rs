@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, Parser};
 use escrow_client::{EscrowClient, view, words::Denomination};
-use escrow_frame::{Format, Report, print};
+use escrow_frame::{Format, Report, print, terminal::Fit};
 use escrow_localnet::{Config, Localnet, MintConfig, TestMint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -35,7 +35,27 @@ const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Play only the stories whose titles have this in them
+    #[arg(value_name = "STORY")]
+    story: Option<String>,
+
+    /// List the stories, and play none
+    #[arg(long)]
+    list: bool,
+}
+
+/// The stories that there are.
+#[derive(Debug, Serialize)]
+struct Titles {
+    stories: Vec<&'static str>,
+}
+
+impl Display for Titles {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.stories.iter().try_for_each(|title| writeln!(f, "{title}"))
+    }
+}
 
 /// What somebody types in a story.
 #[derive(Debug, Parser)]
@@ -130,7 +150,17 @@ struct Stage<'a> {
     steps: Vec<Step>,
 }
 
-pub async fn run(format: Format, _: DemoArgs) -> Result<()> {
+pub async fn run(format: Format, args: DemoArgs) -> Result<()> {
+    let titles = || stories::ALL.iter().map(|(title, _, _)| *title);
+    if args.list {
+        return Ok(print(format, &Titles { stories: titles().collect() })?);
+    }
+    let asked = args.story.unwrap_or_default().to_lowercase();
+    let wanted = |title: &str| title.to_lowercase().contains(&asked);
+    if !titles().any(wanted) {
+        let all: Vec<&str> = titles().collect();
+        return Err(CliError::Arguments(format!("no story has {asked:?} in its title. There are: {}", all.join("; "))));
+    }
     let progress = progress();
     progress.set_message("starting a validator");
     let net = Localnet::start(Config::default()).await?;
@@ -140,7 +170,7 @@ pub async fn run(format: Format, _: DemoArgs) -> Result<()> {
     let freezable = net.create_mint(freezable).await?;
 
     let mut stories = Vec::new();
-    for (title, assets, story) in stories::ALL {
+    for (title, assets, story) in stories::ALL.into_iter().filter(|(title, _, _)| wanted(title)) {
         let assets: &[(&str, Option<&TestMint>)] = match assets {
             Assets::SolAndToken => &[("SOL", None), ("a token with 6 decimals", Some(&plain))],
             Assets::FreezableToken => &[("a token that its issuer can freeze", Some(&freezable))],
@@ -231,7 +261,11 @@ impl<'a> Stage<'a> {
             let count = self.signatures.entry(who).or_default();
             *count = count.saturating_add(1);
         }
-        self.steps.push(Step { who: who.to_owned(), what: format!("escrow {command}"), saw: report.to_string() });
+        self.steps.push(Step {
+            who: who.to_owned(),
+            what: format!("escrow {command}"),
+            saw: Fit::PLAIN.text(&report.to_string()),
+        });
         Ok(json)
     }
 

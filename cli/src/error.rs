@@ -3,7 +3,13 @@
 #[cfg(feature = "localnet")]
 use std::path::PathBuf;
 
-use escrow_client::{Action, EscrowError, amount::AmountError, terms::TermsError, words::refusal::Refusal};
+use escrow_client::{
+    Action, EscrowError,
+    amount::AmountError,
+    sender::{JournalError, Verdict},
+    terms::TermsError,
+    words::refusal::Refusal,
+};
 use escrow_frame::{Diagnostic, Kind, Retry};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -58,12 +64,44 @@ pub enum CliError {
         /// How many there are.
         count: usize,
     },
+    /// Something is not as whoever signs expects it. Nothing was signed.
+    #[error("nothing was signed: the {what} of escrow {escrow} is {is}, and not {expected} as you expect")]
+    Unexpected {
+        /// What differs.
+        what: String,
+        /// What was expected.
+        expected: String,
+        /// What it is.
+        is: String,
+        /// Of which escrow.
+        escrow: Pubkey,
+    },
+    /// Nobody agreed to what is about to be signed, and nobody can be asked.
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// Whoever was asked said no.
+    #[error("nothing was signed: you did not say yes")]
+    Declined,
+    /// The token's issuer has powers that the terms do not accept. Nothing was signed.
+    #[error("refused, and nothing was signed: {text}")]
+    NotAccepted {
+        /// The rule.
+        error: EscrowError,
+        /// Which powers, what they mean, and the options that accept them.
+        text: String,
+    },
     /// The arguments cannot be right, whatever is on the chain.
     #[error("{0}")]
     Arguments(String),
     /// The arguments do not fit what is on the chain.
     #[error("{0}")]
     Usage(String),
+    /// What is on the chain does not allow it, at least not at present.
+    #[error("{0}")]
+    NotNow(String),
+    /// Nothing is known of what was asked for.
+    #[error("{0}")]
+    NoRecord(String),
     /// The embedded validator failed.
     #[cfg(feature = "localnet")]
     #[error(transparent)]
@@ -93,6 +131,34 @@ pub enum CliError {
         /// What went wrong.
         source: Box<CliError>,
     },
+    /// Nobody wanted to wait. Not a failure: what the command was there for is under way.
+    #[error("transaction {signature} is submitted: {verdict}. What became of it: escrow status {signature}")]
+    Submitted {
+        /// The transaction.
+        signature: Signature,
+        /// Until when it may be executed.
+        verdict: Box<Verdict>,
+    },
+    /// What was taken up has not ended yet.
+    #[error("{open} of these may still be executed, or may have been: run escrow resume again\n{kept}")]
+    StillOpen {
+        /// How many.
+        open: usize,
+        /// All of them, in words.
+        kept: String,
+    },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    ReadJournal(#[from] JournalError),
+    /// The same command succeeded a short while ago.
+    #[error(
+        "The same command succeeded a short while ago, with transaction {0}, so nothing was sent. If you mean it once more, add \
+         --again"
+    )]
+    Repeated(Signature),
+    /// The journal cannot be opened: without it nothing is sent.
+    #[error("nothing was sent, because it could not be written down first: {0}")]
+    Journal(String),
     /// A result cannot be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -138,12 +204,20 @@ impl Diagnostic for CliError {
         match self {
             Self::Frame(error) => error.kind(),
             Self::Client(error) => error.kind(),
-            Self::Refused(_) | Self::Terms(_) | Self::Rule(_) => Kind::Refused,
+            Self::NotAccepted { .. }
+            | Self::Refused(_)
+            | Self::Terms(_)
+            | Self::Rule(_)
+            | Self::Unexpected { .. }
+            | Self::NotNow(_) => Kind::Refused,
+            Self::Declined => Kind::Declined,
+            Self::NoRecord(_) => Kind::NotFound,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)
             | Self::NoMilestone { .. }
             | Self::Arguments(_)
+            | Self::Unconfirmed(_)
             | Self::Usage(_) => Kind::Usage,
             #[cfg(feature = "localnet")]
             Self::Localnet(error) => localnet_kind(error),
@@ -152,6 +226,10 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
+            Self::Submitted { .. } | Self::StillOpen { .. } => Kind::Unknown,
+            Self::ReadJournal(_) => Kind::Io,
+            Self::Repeated(_) => Kind::Repeated,
+            Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,
         }
     }
@@ -164,19 +242,11 @@ impl Diagnostic for CliError {
         }
     }
 
-    /// 2 only where the command line alone shows the mistake.
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Frame(error) => error.exit_code(),
-            Self::Arguments(_) => 2,
-            _ => 1,
-        }
-    }
-
     fn program_error(&self) -> Option<(u32, &'static str)> {
         let error = match self {
             Self::Client(error) => return error.program_error(),
             Self::Refused(refusal) => refusal.error,
+            Self::NotAccepted { error, .. } => *error,
             Self::Terms(TermsError::Rule(error)) | Self::Rule(error) => *error,
             Self::Executed { source, .. } => return source.program_error(),
             _ => return None,
@@ -186,7 +256,7 @@ impl Diagnostic for CliError {
 
     fn address(&self) -> Option<String> {
         let address = match self {
-            Self::WrongKeypair { address, .. } => address,
+            Self::WrongKeypair { address, .. } | Self::Unexpected { escrow: address, .. } => address,
             Self::Client(error) => return error.address(),
             Self::Executed { source, .. } => return source.address(),
             _ => return None,
@@ -197,7 +267,9 @@ impl Diagnostic for CliError {
     fn signature(&self) -> Option<String> {
         let signature = match self {
             Self::Frame(error) => return error.signature(),
-            Self::Executed { signature, .. } => signature,
+            Self::Executed { signature, .. } | Self::Repeated(signature) | Self::Submitted { signature, .. } => {
+                signature
+            }
             Self::Client(error) => return error.signature(),
             _ => return None,
         };

@@ -5,8 +5,8 @@ use escrow_frame::Report;
 
 use crate::{
     commands::{
-        accept, cancel, claim, close, create, deliver, dispute, expire, fund, history, list, propose, refund, release,
-        rule, show, withdraw,
+        accept, cancel, check, claim, close, code, contacts, create, deliver, dispute, expire, fund, history, journal,
+        list, propose, refund, release, resume, rule, share, show, status, verify, withdraw,
     },
     context::Context,
     error::Result,
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum OnChain {
     /// Create an escrow (add --fund to pay into it at once)
-    #[command(mut_args = parse::with_negative_times)]
+    #[command(mut_args = parse::with_negative_times, args_override_self = true)]
     Create(Box<create::CreateArgs>),
     /// Pay the whole principal into an escrow (buyer)
     Fund(fund::FundArgs),
@@ -50,8 +50,32 @@ pub enum OnChain {
     Show(show::ShowArgs),
     /// Show everything that happened to an escrow, also after it is closed
     History(history::HistoryArgs),
+    /// Look at a recipient, or at an escrow, before money goes there
+    Check(check::CheckArgs),
+    /// Print a deal as a text, a link and a QR code that carry its terms
+    Share(share::ShareArgs),
+    /// Check a shared deal: is this address that deal, is the money there and final, what could go against you
+    Verify(verify::VerifyArgs),
+    /// Names for addresses, which @NAME stands for
+    Contacts(contacts::ContactsArgs),
+    /// Show the delivery code of an escrow that was created on this machine
+    Code(code::CodeArgs),
     /// List escrows by their parties
     List(list::ListArgs),
+    /// Show what became of a transaction
+    Status(status::StatusArgs),
+    /// Bring to its end what earlier commands have sent and not seen the end of
+    Resume(resume::ResumeArgs),
+    /// Show what was sent from this machine, and what is known of it
+    Journal(journal::JournalArgs),
+}
+
+impl OnChain {
+    /// The command without its arguments.
+    pub fn name(&self) -> String {
+        let shown = format!("{self:?}");
+        shown.split(['(', '{', ' ']).next().unwrap_or_default().to_lowercase()
+    }
 }
 
 /// Runs a command. An error after its transaction was executed says so.
@@ -77,6 +101,14 @@ async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
         OnChain::Close(args) => Box::new(close::run(context, args).await?),
         OnChain::Show(args) => Box::new(show::run(context, args).await?),
         OnChain::History(args) => Box::new(history::run(context, args).await?),
+        OnChain::Check(args) => Box::new(check::run(context, args).await?),
+        OnChain::Share(args) => Box::new(share::run(context, args).await?),
+        OnChain::Verify(args) => Box::new(verify::run(context, args).await?),
+        OnChain::Contacts(args) => Box::new(contacts::run(context, args).await?),
+        OnChain::Code(args) => Box::new(code::run(context, &args)?),
         OnChain::List(args) => Box::new(list::run(context, args).await?),
+        OnChain::Status(args) => Box::new(status::run(context, args).await?),
+        OnChain::Resume(args) => Box::new(resume::run(context, args).await?),
+        OnChain::Journal(args) => Box::new(journal::run(context, args)?),
     })
 }

@@ -2,8 +2,11 @@
 
 use std::{any::TypeId, path::Path};
 
+pub use crate::contacts::address;
 use clap::Arg;
-pub use escrow_client::words::parse::{Moment, Percent, Window, address, hash, moment, percent, risk, window};
+use escrow_client::code::DeliveryCode;
+use escrow_client::sender::Pace;
+pub use escrow_client::words::parse::{Moment, Percent, Window, hash, moment, percent, risk, window};
 use escrow_frame::signer::secret_itself;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +19,26 @@ pub fn with_negative_times(argument: Arg) -> Arg {
         return argument.allow_hyphen_values(true);
     }
     argument
+}
+
+/// Reads waiting times as `NAME=MILLISECONDS,…`. What is not named is as usual.
+pub fn pace(text: &str) -> std::result::Result<Pace, String> {
+    let mut pace = Pace::default();
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').ok_or_else(|| format!("{part} is not NAME=MILLISECONDS"))?;
+        let time = match name {
+            "poll" => &mut pace.poll,
+            "answer" => &mut pace.answer,
+            "resend" => &mut pace.resend,
+            "patience" => &mut pace.patience,
+            "limit" => &mut pace.limit,
+            "recent" => &mut pace.recent,
+            "claim" => &mut pace.claim,
+            _ => return Err(format!("there is no waiting time {name}")),
+        };
+        *time = value.parse().map_err(|_| format!("{value} is not a number of milliseconds"))?;
+    }
+    Ok(pace)
 }
 
 /// The sha256 of a file: what stands on chain for a document or for evidence.
@@ -39,7 +62,8 @@ pub fn secret_file(path: &Path) -> Result<[u8; 32]> {
         return Ok(raw);
     }
     let text = std::str::from_utf8(&content).unwrap_or_default();
-    hash(text.trim()).map_err(|_| {
+    // With separators or without, as `escrow code` prints it.
+    text.parse().map(|code: DeliveryCode| *code.secret()).map_err(|_| {
         let path = path.display();
         CliError::Usage(format!("{path} does not contain a secret (expected 32 raw bytes or 64 hexadecimal digits)"))
     })

@@ -191,27 +191,17 @@ impl Backend {
     async fn resume(&self) -> Result<Option<Confirmed>> {
         let Some(kept) = fs::read(&self.outbox).ok() else { return Ok(None) };
         let signed = Signed::decode(&kept)?;
-        use escrow_client::Error::{Expired, Failed, Refused, Unknown};
+        use escrow_client::Error::{Expired, Failed, Unknown};
+        let submitted = Submitted::perhaps(signed);
         let outcome = loop {
-            let submitted = match self.client.submit(signed.clone()).await {
-                Err(Unknown { .. }) => Ok(Submitted::perhaps(signed.clone())),
-                submitted => submitted,
-            };
-            let outcome = match submitted {
-                Ok(submitted) => self.client.confirm(&submitted).await,
-                Err(error) => Err(error),
-            };
-            match outcome {
+            match self.client.confirm(&submitted).await {
                 // Not known yet: the same transaction again, never a new one.
-                Err(Unknown { source, .. }) => {
-                    eprintln!("{source}; asking again");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
+                Err(Unknown { verdict, .. }) => eprintln!("{verdict}; asking again"),
                 outcome => break outcome,
             }
         };
         // These are final. After anything else it stays in the outbox, to be submitted again.
-        if matches!(outcome, Ok(_) | Err(Refused(_) | Failed { .. } | Expired { .. })) {
+        if matches!(outcome, Ok(_) | Err(Failed { .. } | Expired { .. })) {
             fs::remove_file(&self.outbox)?;
         }
         Ok(Some(outcome?))

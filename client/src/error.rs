@@ -2,6 +2,7 @@
 
 use anchor_lang::Id;
 use escrow::error::EscrowError;
+use escrow_sender::Verdict;
 use solana_client::client_error::{ClientError, ClientErrorKind};
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
@@ -60,25 +61,89 @@ pub enum Error {
         failure: Box<Failure>,
     },
     /// The transaction was never executed and never can be: it is safe to build it anew.
-    #[error("transaction {signature} expired without being executed: nothing changed, and it is safe to try again")]
+    #[error("transaction {signature} expired: it was not executed and never will be, {basis}. It is safe to try again")]
     Expired {
         /// Its signature.
         signature: Signature,
+        /// On what that rests: which nodes say so.
+        basis: String,
     },
     /// Nobody can tell yet whether the transaction was executed.
     #[error(
-        "transaction {signature} was submitted, but whether it was executed is not known: {source}. Ask again with \
-         the same signature before building another"
+        "transaction {signature} may have been executed, or may still be: {verdict}. Do not build another; ask again for the \
+         same, which takes it up"
     )]
     Unknown {
         /// Its signature.
         signature: Signature,
-        /// What went wrong while waiting.
-        source: Box<ClientError>,
+        /// What is known.
+        verdict: Box<Verdict>,
+    },
+    /// The same was executed a short while ago.
+    #[error("the same was executed a short while ago, in transaction {signature}: nothing was sent this time")]
+    Repetition {
+        /// The transaction that did it.
+        signature: Signature,
+        /// When that was known, in unix seconds.
+        at: u64,
+    },
+    /// Somebody else works on the same.
+    #[error("another process ({owner}) works on the same: nothing was sent. Wait until it has ended, then ask again")]
+    Busy {
+        /// Who.
+        owner: String,
+        /// Until when, in milliseconds since the Unix epoch, unless it goes on.
+        until: u64,
+    },
+    /// The journal cannot be written or read: without it nothing is sent.
+    #[error("{0}")]
+    Journal(String),
+    /// What the transaction acts on is not as it was when it was agreed to.
+    #[error("the escrow {address} has changed since it was shown: nothing was signed. Look at it again")]
+    Changed {
+        /// The escrow.
+        address: Pubkey,
+    },
+    /// There is no block hash or nonce to sign with.
+    #[error("{0}")]
+    Lifetime(#[source] escrow_sender::PrepareError),
+    /// What a signer returned cannot be sent.
+    #[error("{0}")]
+    Attempt(#[source] escrow_sender::AttemptError),
+    /// A step of an order has not been signed, and nobody is here who signs.
+    #[error("step {step} is not signed yet: run the command that began it again, with its keypair")]
+    ToBeSigned {
+        /// Which, counted from 1.
+        step: u32,
+    },
+    /// The journal holds more steps than there are.
+    #[error("this was begun as something of more than {steps} steps: nothing was signed")]
+    Steps {
+        /// How many there are.
+        steps: usize,
+    },
+    /// Nodes do not say the same.
+    #[error("the nodes {nodes} do not agree on {what}: nothing was signed. Ask again, or name other nodes")]
+    Disagree {
+        /// On what.
+        what: String,
+        /// The nodes.
+        nodes: String,
+    },
+    /// Nodes are of different clusters.
+    #[error("the nodes {first} and {other} are of different clusters: name nodes of one")]
+    Clusters {
+        /// One.
+        first: String,
+        /// Another.
+        other: String,
     },
     /// The transaction could not be built or signed, or is not the one that was to be signed. Nothing was sent.
     #[error("{0}")]
     Transaction(#[from] crate::transaction::PrepareError),
+    /// It is no multisig, or cannot be proposed in it. Nothing was sent.
+    #[error("{0}")]
+    Squads(#[from] crate::transaction::squads::SquadsError),
     /// The node did not answer, or not with what was asked for. Nothing was sent.
     #[error("the RPC node {url} {}", trouble(source))]
     Rpc {

@@ -13,6 +13,7 @@
 //! - [`chain`]: reading from a node, one escrow or a list ([`read`]), and everything that ever happened to one, also after
 //!   it is closed;
 //! - [`send`], which hands them to a node and tells what became of them;
+//! - `blocking`: the client with methods that wait (feature `blocking`).
 //! - [`work`]: what runs by itself. [Watching](work::watch) from a cursor, the [keeper](work::keep)'s engine, the folder of a
 //!   [case](work::case) of evidence; a receipt as a page of paper (feature `pdf`).
 //!
@@ -36,9 +37,12 @@
     )
 )]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod chain;
 pub mod deal;
 pub mod error;
+mod node;
 pub mod send;
 pub mod transaction;
 #[cfg(feature = "serde")]
@@ -47,13 +51,15 @@ pub mod words;
 pub mod work;
 
 pub use {
-    chain::{Situation, read},
+    chain::{Cluster, Cost, Situation, read},
     deal::{
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, amount, code, due, event, evidence, explain, history, instruction, receipt, recipe,
+        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, receipt, recipe,
         recipe::Recipe,
+        record, share,
+        share::Share,
         terms,
         terms::TermsBuilder,
         warning,
@@ -64,7 +70,8 @@ pub use {
         error::EscrowError,
         state::{Milestone, MilestoneStatus, MilestoneTerms, Party, Proposal, Recipient, Terms},
     },
+    escrow_sender as sender,
     read::{EscrowClient, Filter, Mint},
-    send::Confirmed,
+    send::{Confirmed, Executed, Order, OrderStep},
     transaction::{Signed, Submitted, Unsigned},
 };

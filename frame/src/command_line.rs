@@ -20,8 +20,17 @@ use crate::{
 /// What to exit with after it was printed what is wrong with the command line, or the help or version that it asks for. A
 /// mistake is JSON where that was asked for, as far as the command line can be understood.
 pub fn parse<C: Parser>() -> Result<C, ExitCode> {
+    parse_from(std::env::args_os())
+}
+
+/// The same for these arguments, the name of the program first.
+///
+/// # Errors
+///
+/// As for [`parse`].
+pub fn parse_from<C: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<C, ExitCode> {
     let mut command = C::command().mut_args(without_empty_variable);
-    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = command.try_get_matches_from_mut(arguments);
     let parsed = parsed.and_then(|mut matches| C::from_arg_matches_mut(&mut matches));
     parsed.map_err(|error| end(&error.format(&mut command)))
 }
@@ -76,8 +85,7 @@ impl Diagnostic for Usage {
 
 /// Prints what clap says, and says what to exit with.
 fn end(error: &clap::Error) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let format = asked_for(&arguments, std::env::var_os("ESCROW_OUTPUT").as_deref());
+    let format = format();
     if error.use_stderr() {
         match format {
             // A standard error that does not take it cannot be helped.
@@ -88,6 +96,12 @@ fn end(error: &clap::Error) -> ExitCode {
     }
     let printed = unless_broken_pipe(open().and_then(|()| error.print()));
     exit(format, printed.map_err(|source| OutputError::Write { signature: None, source }))
+}
+
+/// The format that the process's arguments ask for, or else its environment, though the rest of them may be wrong.
+pub fn format() -> Format {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    asked_for(&arguments, std::env::var_os("ESCROW_OUTPUT").as_deref())
 }
 
 /// The format that the arguments ask for, or else the environment, though the rest of them may be wrong.

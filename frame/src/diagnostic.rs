@@ -32,6 +32,12 @@ pub enum Kind {
     Expired,
     /// A transaction was sent, and whether it was executed is not known.
     Unknown,
+    /// Whoever was asked said no. Nothing was sent.
+    Declined,
+    /// What is waited for has not come yet.
+    NotYet,
+    /// The same was executed a short while ago. Nothing was sent.
+    Repeated,
     /// A file, a port or standard output cannot be used.
     Io,
     /// A mistake in this program.
@@ -40,7 +46,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Usage,
         Self::Config,
         Self::Keypair,
@@ -52,9 +58,32 @@ impl Kind {
         Self::Failed,
         Self::Expired,
         Self::Unknown,
+        Self::Declined,
+        Self::NotYet,
+        Self::Repeated,
         Self::Io,
         Self::Internal,
     ];
+
+    /// What a command exits with that failed so. 0 is left for those that did not.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::Refused | Self::WrongSigner | Self::Failed => 3,
+            Self::Unknown => 4,
+            Self::Declined => 5,
+            Self::NotYet => 8,
+            Self::Config
+            | Self::Keypair
+            | Self::NotFound
+            | Self::Mismatch
+            | Self::Network
+            | Self::Expired
+            | Self::Repeated
+            | Self::Io
+            | Self::Internal => 1,
+        }
+    }
 
     /// Whether to repeat a command that failed so, where no single error knows better.
     pub const fn retry(self) -> Option<Retry> {
@@ -67,8 +96,10 @@ impl Kind {
             | Self::NotFound
             | Self::Mismatch
             | Self::Failed
+            | Self::Declined
+            | Self::Repeated
             | Self::Io => Some(Retry::No),
-            Self::Network | Self::Expired => Some(Retry::Safe),
+            Self::Network | Self::Expired | Self::NotYet => Some(Retry::Safe),
             Self::Unknown => Some(Retry::AfterCheck),
             Self::Internal => None,
         }
@@ -97,9 +128,9 @@ pub trait Diagnostic: std::error::Error {
         self.kind().retry()
     }
 
-    /// What the process exits with: 2 for a mistake in the command line, as for those that clap finds, else 1.
+    /// What the process exits with.
     fn exit_code(&self) -> u8 {
-        if self.kind() == Kind::Usage { 2 } else { 1 }
+        self.kind().exit_code()
     }
 
     /// The on-chain program's number and name for the error, where it was the one that refused.
@@ -122,13 +153,17 @@ impl Diagnostic for escrow_client::Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::NotAnEscrow { .. } | Self::NotAMint { .. } => Kind::Mismatch,
+            Self::NotAnEscrow { .. } | Self::NotAMint { .. } | Self::Changed { .. } => Kind::Mismatch,
             Self::Rule(_) | Self::Refused(_) => Kind::Refused,
             Self::Failed { .. } => Kind::Failed,
             Self::Expired { .. } => Kind::Expired,
-            Self::Unknown { .. } => Kind::Unknown,
-            Self::Transaction(_) => Kind::Usage,
-            Self::Rpc { .. } | Self::Answer { .. } => Kind::Network,
+            // Nothing was sent here, and what another process has sent may be executed.
+            Self::Unknown { .. } | Self::Busy { .. } => Kind::Unknown,
+            Self::Repetition { .. } => Kind::Repeated,
+            Self::Journal(_) => Kind::Io,
+            Self::Transaction(_) | Self::Attempt(_) | Self::ToBeSigned { .. } | Self::Steps { .. } => Kind::Usage,
+            Self::Clusters { .. } => Kind::Usage,
+            Self::Rpc { .. } | Self::Answer { .. } | Self::Lifetime(_) | Self::Disagree { .. } => Kind::Network,
             // Whatever comes later gets its own row here first.
             _ => Kind::Internal,
         }
@@ -140,18 +175,20 @@ impl Diagnostic for escrow_client::Error {
 
     fn address(&self) -> Option<String> {
         match self {
-            Self::NotFound { address, .. } | Self::NotAnEscrow { address, .. } | Self::NotAMint { address, .. } => {
-                Some(address.to_string())
-            }
+            Self::NotFound { address, .. }
+            | Self::NotAnEscrow { address, .. }
+            | Self::NotAMint { address, .. }
+            | Self::Changed { address } => Some(address.to_string()),
             _ => None,
         }
     }
 
     fn signature(&self) -> Option<String> {
         match self {
-            Self::Failed { signature, .. } | Self::Expired { signature } | Self::Unknown { signature, .. } => {
-                Some(signature.to_string())
-            }
+            Self::Failed { signature, .. }
+            | Self::Expired { signature, .. }
+            | Self::Unknown { signature, .. }
+            | Self::Repetition { signature, .. } => Some(signature.to_string()),
             _ => None,
         }
     }
@@ -200,15 +237,17 @@ mod tests {
     fn every_kind_is_documented() {
         let text = include_str!("../../docs/errors.md");
         let (_, table) = text.split_once("## Kinds").unwrap();
-        let rows: Vec<(&str, &str)> = table
+        let table = table.split("\n## ").next().unwrap();
+        let rows: Vec<(String, String, String)> = table
             .lines()
             .filter_map(|line| {
                 let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-                Some((cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?, cells.get(3)?.trim_matches('`')))
+                let (kind, retry) =
+                    (cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?, cells.get(3)?.trim_matches('`'));
+                Some((kind.to_owned(), retry.to_owned(), (*cells.get(4)?).to_owned()))
             })
             .collect();
-        let kinds = Kind::ALL.map(|kind| (word(kind), word(kind.retry())));
-        let kinds: Vec<(&str, &str)> = kinds.iter().map(|(kind, retry)| (kind.as_str(), retry.as_str())).collect();
+        let kinds = Kind::ALL.map(|kind| (word(kind), word(kind.retry()), kind.exit_code().to_string()));
         assert_eq!(rows, kinds);
     }
 }

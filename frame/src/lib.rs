@@ -3,6 +3,7 @@
 //! Its files, in the order in which they use each other:
 //!
 //! - [`diagnostic`]: an error as people and programs read it: a sentence, a kind, whether to try again;
+//! - [`terminal`]: text fitted to where it goes, and asking whoever sits there;
 //! - [`output`]: the one place that prints;
 //! - [`config`]: Solana's own configuration file; [`node`]: which node is asked; [`signer`]: where a keypair comes from;
 //! - [`error`]: what can go wrong in all of these;
@@ -33,12 +34,13 @@ pub mod node;
 pub mod options;
 pub mod output;
 pub mod signer;
+pub mod terminal;
 
 pub use {
-    command_line::{exit, parse},
+    command_line::{exit, format, parse, parse_from},
     diagnostic::{Diagnostic, Kind, Retry},
     error::{Error, Result},
-    options::{Options, Settings},
+    options::{Options, Settings, Signing},
     output::{Format, Report, note, print},
     signer::SignerSource,
 };

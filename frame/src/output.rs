@@ -9,7 +9,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::diagnostic::{Diagnostic, ErrorJson, Kind, Retry};
+use crate::{
+    diagnostic::{Diagnostic, ErrorJson, Kind, Retry},
+    terminal::{Fit, alarm},
+};
 
 /// How results, notes and errors are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -102,7 +105,7 @@ impl Diagnostic for OutputError {
 /// Where standard output is closed or full. A reader that has seen enough, as `head` has, is none.
 pub fn print(format: Format, report: &dyn Report) -> Result<(), OutputError> {
     let text = match format {
-        Format::Display => report.to_string(),
+        Format::Display => Fit::stdout().text(&report.to_string()),
         Format::Json => report.json(true)?,
         Format::JsonCompact => report.json(false)?,
         Format::Silent => return Ok(()),
@@ -129,8 +132,10 @@ fn signature_in(report: &dyn Report) -> Option<String> {
 /// Tells something that is not the result, on standard error: a line for people, an object on one line for programs.
 pub fn note(format: Format, text: impl Display) {
     match format {
-        Format::Display => to_stderr(text),
-        Format::Json | Format::JsonCompact => to_stderr(serde_json::json!({ "note": text.to_string() })),
+        Format::Display => to_stderr(Fit::stderr().text(&text.to_string())),
+        Format::Json | Format::JsonCompact => {
+            to_stderr(serde_json::json!({ "note": Fit::PLAIN.text(&text.to_string()) }));
+        }
         Format::Silent => {}
     }
 }
@@ -138,7 +143,10 @@ pub fn note(format: Format, text: impl Display) {
 /// Prints why a command failed, on standard error.
 pub fn print_error(format: Format, error: &dyn Diagnostic) {
     match format {
-        Format::Display => to_stderr(format_args!("error: {error}")),
+        Format::Display => {
+            let text = format!("{} \u{1f}{error}", alarm("error:"));
+            to_stderr(Fit::stderr().text(&text));
+        }
         Format::Json | Format::JsonCompact => {
             to_stderr(serde_json::to_string(&ErrorJson::new(error)).unwrap_or_else(|_| error.to_string()));
         }

@@ -26,8 +26,12 @@ const MOST: u64 = 16 * 1024;
 pub enum SignerSource {
     /// A file with a keypair, as `solana-keygen` writes it.
     File(PathBuf),
+    /// Standard input, which holds what a file would.
+    Stdin,
     /// A keypair that the program has already.
     Memory(Keypair),
+    /// An address, whose signature is made elsewhere.
+    Address(Pubkey),
     /// Something that other tools of Solana's can sign with.
     Unsupported {
         /// As it was named.
@@ -99,8 +103,11 @@ impl SignerSource {
         let what = match text.split_once(':').map_or(text, |(scheme, _)| scheme) {
             "usb" => "a hardware wallet",
             "prompt" | "ASK" => "a seed phrase that is asked for",
-            "-" | "stdin" => "a keypair on standard input",
-            _ if text.parse::<Pubkey>().is_ok() && !named.exists() => "an address",
+            "-" | "stdin" => return Self::Stdin,
+            _ if !named.exists() => match text.parse() {
+                Ok(address) => return Self::Address(address),
+                Err(_) => return Self::File(from_home(named)),
+            },
             _ => return Self::File(from_home(named)),
         };
         Self::Unsupported { named: text.to_owned(), what }
@@ -119,7 +126,18 @@ impl SignerSource {
                 }
                 read(path, option, format)
             }
+            Self::Stdin => {
+                let path = || PathBuf::from("standard input");
+                let mut content = Vec::new();
+                let read = io::stdin().lock().take(MOST).read_to_end(&mut content);
+                read.map_err(|source| KeypairError::Read { path: path(), source, option })?;
+                parse(&content).map_err(|reason| KeypairError::NotAKeypair { path: path(), reason, option })
+            }
             Self::Memory(keypair) => Ok(keypair.insecure_clone()),
+            Self::Address(address) => {
+                let what = "an address, whose key is elsewhere: sign with --sign-only there, or see --dump-transaction-message";
+                Err(KeypairError::Unsupported { named: address.to_string(), what, option })
+            }
             Self::Unsupported { named, what } => Err(KeypairError::Unsupported { named: named.clone(), what, option }),
         }
     }
@@ -218,8 +236,6 @@ mod tests {
             ("prompt:", "a seed phrase"),
             ("prompt://?key=0/0", "a seed phrase"),
             ("ASK", "a seed phrase"),
-            ("-", "standard input"),
-            ("stdin:", "standard input"),
             ("11111111111111111111111111111111", "an address"),
         ] {
             let error = refused(named);

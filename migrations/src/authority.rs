@@ -7,7 +7,11 @@ use solana_sdk_ids::system_program;
 use solana_signature::Signature;
 use solana_signer::Signer;
 
-use crate::{Error, Migrator, Program, Result, migrator::OTHER_UNITS};
+use crate::{
+    error::{Error, Result},
+    migrator::{Migrator, OTHER_UNITS},
+    program::Program,
+};
 
 /// Who may upgrade the program from now on.
 #[derive(Debug, Clone, Copy)]

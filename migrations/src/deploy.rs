@@ -8,9 +8,11 @@ use solana_signer::Signer;
 use solana_system_interface::instruction as system;
 
 use crate::{
-    Cost, Done, Elf, Error, Event, Migrator, Result,
-    elf::MAX_LEN,
-    migrator::{Job, OTHER_UNITS, Snapshot, WRITE_UNITS},
+    buffer::Buffer,
+    cost::Cost,
+    elf::{Elf, MAX_LEN},
+    error::{Error, Result},
+    migrator::{Deployment, Event, Job, Migrator, OTHER_UNITS, Snapshot, WRITE_UNITS},
     program::Place,
 };
 
@@ -61,14 +63,14 @@ impl Migrator {
     /// [`Error::AlreadyDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::ProgramDataFunded`],
     /// [`Error::BadBuffer`], [`Error::InsufficientFunds`]. Afterwards [`Error::HalfWay`], most often: the same request
     /// goes on from there.
-    pub async fn deploy(&self, request: &Deploy<'_>) -> Result<Done> {
+    pub async fn deploy(&self, request: &Deploy<'_>) -> Result<Deployment> {
         let max_len = request.check()?;
         let program = request.program.pubkey();
         let job = Job::new(request.elf, program, request.payer, request.authority)?;
         let snapshot = self.snapshot(&job).await?;
         let prefunded = match &snapshot.place {
             Place::Deployed(deployed) if job.is_done(deployed) => {
-                return Ok(Done::new(deployed, &snapshot.buffer, &job, None, 0));
+                return Ok(Deployment::new(deployed, &snapshot.buffer, &job, None, 0));
             }
             Place::Deployed(deployed) => {
                 return Err(Error::AlreadyDeployed {
@@ -126,10 +128,8 @@ impl Migrator {
         let signatures = job.signers().len();
         let rent = self.rent(UpgradeableLoaderState::size_of_buffer(job.elf.bytes().len())).await?;
         let (deposit, create_fee) = match snapshot.buffer {
-            crate::buffer::Buffer::Vacant { lamports } => {
-                (rent.saturating_sub(lamports), Some(self.fee(signatures, OTHER_UNITS)))
-            }
-            crate::buffer::Buffer::Usable { .. } => (0, None),
+            Buffer::Vacant { lamports } => (rent.saturating_sub(lamports), Some(self.fee(signatures, OTHER_UNITS))),
+            Buffer::Usable { .. } => (0, None),
         };
         let writes = snapshot.buffer.missing(job.elf.bytes(), self.piece(job)?).len() as u64;
         let fees = self

@@ -1,61 +1,19 @@
-//! The bytes of a program, and their sha256.
+//! The bytes of a program.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 use solana_loader_v3_interface::state::UpgradeableLoaderState;
 use solana_pubkey::Pubkey;
 use solana_system_interface::MAX_PERMITTED_DATA_LENGTH;
 
-use crate::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hash::ElfHash,
+};
 
 /// The longest program that can be deployed: what an account can hold, without the loader's header. Bytes.
 pub const MAX_LEN: usize = MAX_PERMITTED_DATA_LENGTH as usize - UpgradeableLoaderState::size_of_programdata_metadata();
-
-/// The sha256 of a program's file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ElfHash([u8; 32]);
-
-impl ElfHash {
-    /// The sha256 of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The 32 bytes.
-    pub fn to_bytes(self) -> [u8; 32] {
-        self.0
-    }
-}
-
-impl fmt::Display for ElfHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for ElfHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A text that is not a sha256.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a sha256: that has 64 hexadecimal digits")]
-pub struct ParseElfHashError(String);
-
-impl FromStr for ElfHash {
-    type Err = ParseElfHashError;
-
-    fn from_str(text: &str) -> std::result::Result<Self, ParseElfHashError> {
-        let mut bytes = [0; 32];
-        match hex::decode_to_slice(text, &mut bytes) {
-            Ok(()) => Ok(Self(bytes)),
-            Err(_) => Err(ParseElfHashError(text.to_owned())),
-        }
-    }
-}
 
 /// The bytes of a program, as they stand in its file: the ones that were named, and no others.
 #[derive(Clone, PartialEq, Eq)]
@@ -122,7 +80,7 @@ pub(crate) fn len_of(region: &[u8], wanted: &ElfHash) -> Option<usize> {
     let code = without_zeros(region);
     let mut hasher = Sha256::new_with_prefix(code);
     for len in code.len()..=region.len() {
-        if hasher.clone().finalize().as_slice() == wanted.0 {
+        if hasher.clone().finalize().as_slice() == wanted.to_bytes() {
             return Some(len);
         }
         hasher.update([0]);
@@ -133,18 +91,6 @@ pub(crate) fn len_of(region: &[u8], wanted: &ElfHash) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    #[test]
-    fn a_hash_is_64_hexadecimal_digits() {
-        assert_eq!(EMPTY.parse(), Ok(ElfHash::of(b"")));
-        assert_eq!(EMPTY.to_uppercase().parse(), Ok(ElfHash::of(b"")));
-        assert_eq!(ElfHash::of(b"").to_string(), EMPTY);
-        for text in ["", "e3b0", &EMPTY[1..], &format!("{EMPTY}0"), &EMPTY.replace('e', "g"), &format!(" {EMPTY}")] {
-            assert!(text.parse::<ElfHash>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn bytes_that_were_not_named_are_no_program() {

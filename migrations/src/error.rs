@@ -4,7 +4,10 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use thiserror::Error;
 
-use crate::{Cost, ElfHash, cost::Sol};
+use crate::{
+    cost::{Cost, Sol},
+    hash::ElfHash,
+};
 
 /// The result of everything here.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -245,7 +248,7 @@ impl Error {
             Self::Congested { signature, .. } | Self::NotSeen { signature, .. } => Some(*signature),
             Self::Client(error) => match &**error {
                 escrow_client::Error::Failed { signature, .. }
-                | escrow_client::Error::Expired { signature }
+                | escrow_client::Error::Expired { signature, .. }
                 | escrow_client::Error::Unknown { signature, .. } => Some(*signature),
                 _ => None,
             },

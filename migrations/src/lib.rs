@@ -10,8 +10,8 @@
 //! - A buffer that exists cannot be created again: money for a second one is never spent.
 //! - Everything is checked before anything is sent: that the bytes are the ones that were named by their sha256, that
 //!   the program can be deployed or upgraded by this authority, and that there is enough money for all of it.
-//! - Each transaction is sent exactly once ([`escrow_client::send`]), and nothing counts as done before it was read
-//!   back from the chain.
+//! - No transaction is executed twice ([`escrow_client::send`]), and nothing counts as done before it was read back from
+//!   the chain.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -46,18 +46,21 @@ pub mod cost;
 pub mod deploy;
 pub mod elf;
 pub mod error;
+pub mod fill;
+pub mod hash;
 pub mod migrator;
 pub mod program;
 pub mod upgrade;
 
 pub use {
     authority::{NewAuthority, SetAuthority},
-    buffer::ClosedBuffer,
     cost::Cost,
     deploy::Deploy,
-    elf::{Elf, ElfHash},
+    elf::Elf,
     error::{Error, Result},
-    migrator::{Done, Event, Migrator},
+    fill::ClosedBuffer,
+    hash::ElfHash,
+    migrator::{Deployment, Event, Migrator},
     program::Program,
     upgrade::Upgrade,
 };

@@ -20,10 +20,12 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 
 use crate::{
-    Cost, Elf, Error, Program, Result,
     buffer::{self, Buffer},
-    cost::LAMPORTS_PER_SIGNATURE,
-    program::Place,
+    cost::{Cost, LAMPORTS_PER_SIGNATURE},
+    elf::Elf,
+    error::{Error, Result},
+    hash::ElfHash,
+    program::{Place, Program},
 };
 
 /// How many pieces are written at the same time, unless told otherwise. Public nodes answer some ten requests per
@@ -33,10 +35,8 @@ const PARALLEL: usize = 8;
 /// How often a step is sent anew after its transaction expired.
 const ATTEMPTS: u32 = 5;
 
-/// How often the same transaction is submitted again while the node does not answer, and how long before the first
-/// time. Twice as long before each following one: half a minute in all.
-const RESUBMISSIONS: u32 = 5;
-const RESUBMIT_AFTER: Duration = Duration::from_secs(1);
+/// How often a transaction's outcome is waited for, each time as long as the client waits.
+const CONFIRMATIONS: u32 = 3;
 
 /// How long one waits for a node to show the slot that it has spoken of, and for the next slot.
 const NEW_SLOT: Duration = Duration::from_secs(30);
@@ -97,7 +97,7 @@ impl fmt::Debug for Migrator {
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct Deployment {
     /// The program, as it was read back.
     pub program: Pubkey,
     /// The account that holds its bytes.
@@ -132,7 +132,7 @@ pub(crate) struct Snapshot {
     pub balance: u64,
 }
 
-impl Done {
+impl Deployment {
     pub(crate) fn new(
         program: &Program,
         buffer: &Buffer,
@@ -206,6 +206,32 @@ impl Migrator {
         &self.client
     }
 
+    /// The program at `address`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::Client`].
+    pub async fn program(&self, address: &Pubkey) -> Result<Program> {
+        let [program, programdata] = self.accounts(&[*address, get_program_data_address(address)]).await?;
+        match Place::read(*address, program.as_ref(), programdata.as_ref())? {
+            Place::Deployed(program) => Ok(*program),
+            Place::Vacant { .. } => Err(Error::NotDeployed { program: *address, url: self.client().url() }),
+        }
+    }
+
+    /// The program at `address`, if it is the one with this sha256 ([`Program::is_hash`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherBytes`], and those of [`Migrator::program`].
+    pub async fn verify(&self, address: &Pubkey, named: &ElfHash) -> Result<Program> {
+        let program = self.program(address).await?;
+        match program.is_hash(named) {
+            true => Ok(program),
+            false => Err(Error::OtherBytes { program: *address, deployed: program.hash(), named: *named }),
+        }
+    }
+
     pub(crate) fn tell(&self, event: Event<'_>) {
         (self.observer)(event);
     }
@@ -241,9 +267,10 @@ impl Migrator {
         let mut signature = Signature::default();
         for _ in 0..ATTEMPTS {
             let unsigned = self.client.prepare(&instructions, &payer).await?;
+            self.client.simulate(&unsigned).await?;
             let signed = unsigned.sign(signers).and_then(Unsigned::complete).map_err(escrow_client::Error::from)?;
             signature = signed.signature();
-            match self.submit(signed).await {
+            match self.confirm(signed).await {
                 Err(escrow_client::Error::Expired { .. }) => {}
                 Ok(confirmed) => {
                     self.seen.fetch_max(confirmed.slot, Ordering::Relaxed);
@@ -255,19 +282,14 @@ impl Migrator {
         Err(Error::Congested { attempts: ATTEMPTS, signature })
     }
 
-    /// Submits, and submits the same again while nobody can tell what became of it.
-    async fn submit(&self, signed: Signed) -> escrow_client::Result<Confirmed> {
-        let mut wait = RESUBMIT_AFTER;
-        let submitted = match self.client.submit(signed.clone()).await {
-            Err(escrow_client::Error::Unknown { .. }) => Submitted::perhaps(signed),
-            submitted => submitted?,
-        };
-        for _ in 0..RESUBMISSIONS {
+    /// Waits for what becomes of it, also where nobody can tell for a while.
+    async fn confirm(&self, signed: Signed) -> escrow_client::Result<Confirmed> {
+        let submitted = Submitted::perhaps(signed);
+        for _ in 1..CONFIRMATIONS {
             match self.client.confirm(&submitted).await {
-                Err(escrow_client::Error::Unknown { .. }) => tokio::time::sleep(wait).await,
+                Err(escrow_client::Error::Unknown { .. }) => {}
                 other => return other,
             }
-            wait *= 2;
         }
         self.client.confirm(&submitted).await
     }
@@ -323,7 +345,7 @@ impl Migrator {
         Ok(Snapshot {
             place: Place::read(job.program, program.as_ref(), programdata.as_ref())?,
             programdata_lamports: programdata.map_or(0, |account| account.lamports),
-            buffer: Buffer::read(job, buffer)?,
+            buffer: Buffer::read(job.buffer, job.authority.pubkey(), job.elf.bytes().len(), buffer)?,
             balance: payer.map_or(0, |account| account.lamports),
         })
     }
@@ -336,7 +358,7 @@ impl Migrator {
         instructions: &[Instruction],
         signers: &[&Keypair],
         balance_before: u64,
-    ) -> Result<Done> {
+    ) -> Result<Deployment> {
         self.tell(Event::Finishing);
         let sent = self.send(instructions, OTHER_UNITS, signers).await;
         let sent = match sent {
@@ -348,7 +370,7 @@ impl Migrator {
             (Place::Deployed(program), sent) if job.is_done(&program) => {
                 let signature = sent.ok().map(|confirmed| confirmed.signature);
                 let spent = balance_before.saturating_sub(snapshot.balance);
-                Ok(Done::new(&program, &snapshot.buffer, job, signature, spent))
+                Ok(Deployment::new(&program, &snapshot.buffer, job, signature, spent))
             }
             (_, Err(error)) => Err(error),
             (_, Ok(confirmed)) => Err(Error::NotSeen { signature: confirmed.signature, url: self.client.url() }),

@@ -6,8 +6,9 @@ use solana_pubkey::Pubkey;
 use solana_sdk_ids::{bpf_loader, bpf_loader_deprecated, bpf_loader_upgradeable, system_program};
 
 use crate::{
-    Elf, ElfHash, Error, Migrator, Result,
-    elf::{len_of, without_zeros},
+    elf::{Elf, len_of, without_zeros},
+    error::{Error, Result},
+    hash::ElfHash,
 };
 
 /// An upgradeable program that is deployed.
@@ -123,34 +124,6 @@ pub(crate) fn state(account: &Account) -> Option<UpgradeableLoaderState> {
     // The bytes behind the header are not part of it.
     let longest = UpgradeableLoaderState::size_of_programdata_metadata().min(account.data.len());
     wincode::deserialize(account.data.get(..longest)?).ok()
-}
-
-impl Migrator {
-    /// The program at `address`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::Client`].
-    pub async fn program(&self, address: &Pubkey) -> Result<Program> {
-        let [program, programdata] = self.accounts(&[*address, get_program_data_address(address)]).await?;
-        match Place::read(*address, program.as_ref(), programdata.as_ref())? {
-            Place::Deployed(program) => Ok(*program),
-            Place::Vacant { .. } => Err(Error::NotDeployed { program: *address, url: self.client().url() }),
-        }
-    }
-
-    /// The program at `address`, if it is the one with this sha256 ([`Program::is_hash`]).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OtherBytes`], and those of [`Migrator::program`].
-    pub async fn verify(&self, address: &Pubkey, named: &ElfHash) -> Result<Program> {
-        let program = self.program(address).await?;
-        match program.is_hash(named) {
-            true => Ok(program),
-            false => Err(Error::OtherBytes { program: *address, deployed: program.hash(), named: *named }),
-        }
-    }
 }
 
 #[cfg(test)]

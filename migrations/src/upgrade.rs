@@ -9,11 +9,11 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use crate::{
-    Done, Elf, Error, Migrator, Program, Result,
     buffer::Buffer,
-    elf::MAX_LEN,
-    migrator::{Job, OTHER_UNITS},
-    program::Place,
+    elf::{Elf, MAX_LEN},
+    error::{Error, Result},
+    migrator::{Deployment, Job, Migrator, OTHER_UNITS},
+    program::{Place, Program},
 };
 
 /// What to upgrade, and to what.
@@ -55,7 +55,7 @@ impl Migrator {
     /// [`Error::Closed`], [`Error::NotAProgram`], [`Error::Immutable`], [`Error::WrongAuthority`],
     /// [`Error::BadBuffer`], [`Error::InsufficientFunds`]. Afterwards [`Error::HalfWay`], most often: the same request
     /// goes on from there.
-    pub async fn upgrade(&self, request: &Upgrade<'_>) -> Result<Done> {
+    pub async fn upgrade(&self, request: &Upgrade<'_>) -> Result<Deployment> {
         if let Some(declared) = request.declared {
             if request.program != declared {
                 return Err(Error::OtherAddress { address: request.program, declared });
@@ -68,7 +68,7 @@ impl Migrator {
         let snapshot = self.snapshot(&job).await?;
         let program = match &snapshot.place {
             Place::Deployed(program) if program.is(request.elf) => {
-                return Ok(Done::new(program, &snapshot.buffer, &job, None, 0));
+                return Ok(Deployment::new(program, &snapshot.buffer, &job, None, 0));
             }
             Place::Deployed(program) => program,
             Place::Vacant { .. } => {

@@ -57,7 +57,7 @@ tests! {
     only_what_is_resolved_is_not_listed,
 }
 
-type Outcome = Result<(), String>;
+type Held = Result<(), String>;
 
 /// One store, opened by two processes.
 struct Two<S> {
@@ -65,7 +65,7 @@ struct Two<S> {
     b: S,
 }
 
-fn check(holds: bool, what: &str) -> Outcome {
+fn check(holds: bool, what: &str) -> Held {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }
 
@@ -145,15 +145,15 @@ async fn find<S: Store>(stores: &Two<S>) -> Result<Intention, String> {
     a.ok_or_else(|| "what was written is not found".to_owned())
 }
 
-fn is_not_next(result: Result<(), StoreError>, what: &str) -> Outcome {
+fn is_not_next(result: Result<(), StoreError>, what: &str) -> Held {
     check(matches!(result, Err(StoreError::Refused(Refusal::NotNext { .. }))), what)
 }
 
-fn is_fenced(result: Result<(), StoreError>, what: &str) -> Outcome {
+fn is_fenced(result: Result<(), StoreError>, what: &str) -> Held {
     check(matches!(result, Err(StoreError::Refused(Refusal::Fenced { .. }))), what)
 }
 
-async fn of_two_owners_one_holds_a_claim<S: Store>(stores: &Two<S>) -> Outcome {
+async fn of_two_owners_one_holds_a_claim<S: Store>(stores: &Two<S>) -> Held {
     claim(&stores.a, FINGERPRINT, "a").await?;
     let second = stores.b.claim(FINGERPRINT, "b", Time(10_500), Time(12_000)).await.map_err(text)?;
     let first = Lease { owner: "a".to_owned(), fence: 1, until: Time(11_000) };
@@ -165,7 +165,7 @@ async fn of_two_owners_one_holds_a_claim<S: Store>(stores: &Two<S>) -> Outcome {
     Ok(())
 }
 
-async fn a_claim_is_renewed_and_given_up_by_its_owner<S: Store>(stores: &Two<S>) -> Outcome {
+async fn a_claim_is_renewed_and_given_up_by_its_owner<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     let renewed = stores.a.claim(FINGERPRINT, "a", Time(10_900), Time(12_000)).await.map_err(text)?;
     check(matches!(renewed, Claim::Held(same, _) if same == fence), "a renewal changes the fence")?;
@@ -176,7 +176,7 @@ async fn a_claim_is_renewed_and_given_up_by_its_owner<S: Store>(stores: &Two<S>)
     check(matches!(free, Claim::Held(..)), "what was given up is not free")
 }
 
-async fn a_claim_that_ran_out_goes_to_another_and_the_fence_grows<S: Store>(stores: &Two<S>) -> Outcome {
+async fn a_claim_that_ran_out_goes_to_another_and_the_fence_grows<S: Store>(stores: &Two<S>) -> Held {
     let (first, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, first, FIRST, 1).await.map_err(text)?;
     match stores.b.claim(FINGERPRINT, "b", Time(11_000), Time(12_000)).await.map_err(text)? {
@@ -188,13 +188,13 @@ async fn a_claim_that_ran_out_goes_to_another_and_the_fence_grows<S: Store>(stor
     }
 }
 
-async fn nothing_is_written_without_a_claim<S: Store>(stores: &Two<S>) -> Outcome {
+async fn nothing_is_written_without_a_claim<S: Store>(stores: &Two<S>) -> Held {
     let fence = Fence { fingerprint: FINGERPRINT, number: 1 };
     is_fenced(record(&stores.a, fence, FIRST, 1).await, "a signing is written without a claim")?;
     is_fenced(judge(&stores.a, fence, FIRST, expired()).await, "a verdict is written without a claim")
 }
 
-async fn what_a_former_owner_writes_is_refused<S: Store>(stores: &Two<S>) -> Outcome {
+async fn what_a_former_owner_writes_is_refused<S: Store>(stores: &Two<S>) -> Held {
     let (old, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, old, FIRST, 1).await.map_err(text)?;
     stores.b.claim(FINGERPRINT, "b", Time(11_000), Time(12_000)).await.map_err(text)?;
@@ -205,7 +205,7 @@ async fn what_a_former_owner_writes_is_refused<S: Store>(stores: &Two<S>) -> Out
     check(find(stores).await?.records().iter().all(|record| record.judged.is_none()), "what was refused is found")
 }
 
-async fn what_is_recorded_is_found_by_every_process<S: Store>(stores: &Two<S>) -> Outcome {
+async fn what_is_recorded_is_found_by_every_process<S: Store>(stores: &Two<S>) -> Held {
     check(stores.b.find(FINGERPRINT).await.map_err(text)?.is_none(), "something is found in an empty store")?;
     let (fence, intention) = claim(&stores.a, FINGERPRINT, "a").await?;
     check(intention.records().is_empty(), "a claim returns what nobody wrote")?;
@@ -221,13 +221,13 @@ async fn what_is_recorded_is_found_by_every_process<S: Store>(stores: &Two<S>) -
     check(found == expected, &format!("found is {found:?}, written was {expected:?}"))
 }
 
-async fn of_two_signings_at_one_place_the_second_is_refused<S: Store>(stores: &Two<S>) -> Outcome {
+async fn of_two_signings_at_one_place_the_second_is_refused<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, fence, FIRST, 1).await.map_err(text)?;
     is_not_next(record(&stores.b, fence, FIRST, 1).await, "two signings stand at one place")
 }
 
-async fn what_may_still_be_executed_is_not_signed_again<S: Store>(stores: &Two<S>) -> Outcome {
+async fn what_may_still_be_executed_is_not_signed_again<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, fence, FIRST, 1).await.map_err(text)?;
     let again = Position { attempt: 1, ..FIRST };
@@ -240,21 +240,21 @@ async fn what_may_still_be_executed_is_not_signed_again<S: Store>(stores: &Two<S
     )
 }
 
-async fn what_expired_is_signed_again<S: Store>(stores: &Two<S>) -> Outcome {
+async fn what_expired_is_signed_again<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, fence, FIRST, 1).await.map_err(text)?;
     judge(&stores.a, fence, FIRST, expired()).await.map_err(text)?;
     record(&stores.a, fence, Position { attempt: 1, ..FIRST }, 1).await.map_err(text)
 }
 
-async fn what_failed_is_signed_again<S: Store>(stores: &Two<S>) -> Outcome {
+async fn what_failed_is_signed_again<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, fence, FIRST, 1).await.map_err(text)?;
     judge(&stores.a, fence, FIRST, failed()).await.map_err(text)?;
     record(&stores.a, fence, Position { attempt: 1, ..FIRST }, 1).await.map_err(text)
 }
 
-async fn after_one_transaction_the_next_follows<S: Store>(stores: &Two<S>) -> Outcome {
+async fn after_one_transaction_the_next_follows<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     let second = Position { step: 1, ..FIRST };
     is_not_next(record(&stores.a, fence, second, 2).await, "the second is written before the first")?;
@@ -264,7 +264,7 @@ async fn after_one_transaction_the_next_follows<S: Store>(stores: &Two<S>) -> Ou
     record(&stores.a, fence, second, 2).await.map_err(text)
 }
 
-async fn after_all_succeeded_the_whole_is_meant_again<S: Store>(stores: &Two<S>) -> Outcome {
+async fn after_all_succeeded_the_whole_is_meant_again<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, fence, FIRST, 1).await.map_err(text)?;
     judge(&stores.a, fence, FIRST, succeeded()).await.map_err(text)?;
@@ -272,7 +272,7 @@ async fn after_all_succeeded_the_whole_is_meant_again<S: Store>(stores: &Two<S>)
     record(&stores.a, fence, Position { run: 1, ..FIRST }, 1).await.map_err(text)
 }
 
-async fn a_batch_has_a_result_for_each_and_one_refusal_leaves_the_others<S: Store>(stores: &Two<S>) -> Outcome {
+async fn a_batch_has_a_result_for_each_and_one_refusal_leaves_the_others<S: Store>(stores: &Two<S>) -> Held {
     let mut batch = Vec::new();
     for name in 1..=4 {
         let (fence, _) = claim(&stores.a, Fingerprint([name; 32]), "a").await?;
@@ -289,7 +289,7 @@ async fn a_batch_has_a_result_for_each_and_one_refusal_leaves_the_others<S: Stor
     Ok(())
 }
 
-async fn a_final_verdict_is_not_replaced<S: Store>(stores: &Two<S>) -> Outcome {
+async fn a_final_verdict_is_not_replaced<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     check(judge(&stores.a, fence, FIRST, expired()).await.is_err(), "what was not signed has a verdict")?;
     record(&stores.a, fence, FIRST, 1).await.map_err(text)?;
@@ -304,7 +304,7 @@ async fn a_final_verdict_is_not_replaced<S: Store>(stores: &Two<S>) -> Outcome {
     check(matches!(verdicts.as_slice(), [Judged { verdict, .. }] if *verdict == succeeded()), "a final verdict is lost")
 }
 
-async fn what_is_seen_is_found<S: Store>(stores: &Two<S>) -> Outcome {
+async fn what_is_seen_is_found<S: Store>(stores: &Two<S>) -> Held {
     let (fence, _) = claim(&stores.a, FINGERPRINT, "a").await?;
     record(&stores.a, fence, FIRST, 1).await.map_err(text)?;
     let status = Status { slot: Slot(1_111), commitment: Commitment::Confirmed, error: None };
@@ -314,7 +314,7 @@ async fn what_is_seen_is_found<S: Store>(stores: &Two<S>) -> Outcome {
     check(seen == [Some(status)], &format!("found is {seen:?}"))
 }
 
-async fn only_what_is_resolved_is_not_listed<S: Store>(stores: &Two<S>) -> Outcome {
+async fn only_what_is_resolved_is_not_listed<S: Store>(stores: &Two<S>) -> Held {
     let cases = [
         (1, 1, None, true),
         (2, 1, Some(unknown()), true),

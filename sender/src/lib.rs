@@ -1,4 +1,4 @@
-//! Sends a Solana transaction exactly once, whatever the network does.
+//! Has a Solana transaction executed once at most, and says what became of it, whatever the network does.
 //!
 //! Its rooms, in the order in which they use each other:
 //!
@@ -51,7 +51,7 @@ pub use {
     intention::{
         Entry, Fingerprint, Intention, Judged, Lease, Opening, Position, Record, Refusal, Seen, Signed, Stage,
     },
-    journal::Journal,
+    journal::{Journal, JournalError},
     machine::{
         Basis, Decision, Effect, Ended, FORK_DEPTH, NotSent, Observation, Pace, Question, Request, Rule, Rules, Sender,
         Standing, Status, Until, Verdict,

@@ -79,6 +79,13 @@ base58!(
     32
 );
 
+impl Default for Hash {
+    /// Zero, which no block has.
+    fn default() -> Self {
+        Self([0; 32])
+    }
+}
+
 /// A count that only compares, and adds or subtracts without wrapping.
 macro_rules! count {
     ($(#[$doc:meta])* $name:ident) => {

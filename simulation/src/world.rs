@@ -30,8 +30,15 @@ const END: u64 = 9_000;
 const RESTART: u64 = 60;
 
 /// The sender's durations here. What succeeded is always recent: nobody means it twice.
-pub(crate) const PACE: Pace =
-    Pace { poll: 2_000, answer: 6_000, resend: 4_000, patience: 20_000, limit: 180_000, recent: u64::MAX };
+pub(crate) const PACE: Pace = Pace {
+    poll: 2_000,
+    answer: 6_000,
+    resend: 4_000,
+    patience: 20_000,
+    limit: 180_000,
+    recent: u64::MAX,
+    claim: LEASE,
+};
 
 /// When the journal waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

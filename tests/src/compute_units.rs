@@ -282,11 +282,8 @@ pub fn document() -> String {
     let mut text = format!(
         "# Compute units\n\n\
          What each instruction costs, measured on the committed program in LiteSVM 0.16 with the token program that it \
-         ships, on {RUNS} escrows at different addresses. Written by\n\n\
-         ```sh\n\
-         cargo run -p escrow-tests --bin compute-units -- --write\n\
-         ```\n\n\
-         and a test fails when it no longer matches. Compute units are deterministic: the same program, instruction and \
+         ships, on {RUNS} escrows at different addresses. `cargo xtask generate` writes it, and a test fails when it no \
+         longer matches. Compute units are deterministic: the same program, instruction and \
          accounts cost the same everywhere. Where a row has more than one number, the cost depends on how many bumps \
          are tried until an address is found.\n\n\
          The **floor** is what the syscalls, the calls of other programs and the event of the instruction cost by \

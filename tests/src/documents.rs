@@ -1,6 +1,6 @@
 //! The documents that follow from the code: tables in `docs/protocol.md`, and `docs/schema/`.
 
-use std::{fs, mem::offset_of, path::PathBuf};
+use std::{fs, mem::offset_of, path::Path};
 
 use escrow_client::{
     EscrowError,
@@ -10,25 +10,20 @@ use escrow_client::{
     },
 };
 
-/// Where the documents are.
-pub fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
-}
-
-/// `docs/protocol.md` as committed, and as it should be.
-pub fn protocol() -> std::io::Result<(String, String)> {
-    let committed = fs::read_to_string(path("protocol.md"))?;
+/// What stands in `docs/protocol.md`: the committed text with its tables as the code gives them.
+pub fn protocol() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
+    let committed = fs::read_to_string(file).expect("docs/protocol.md");
     let written = replace(&committed, "instructions", &instructions(&committed));
     let written = replace(&written, "layout", &layout());
-    let written = replace(&written, "errors", &errors());
-    Ok((committed, written))
+    replace(&written, "errors", &errors())
 }
 
-/// The JSON Schemas of the client's views: each document's name, and its text.
+/// The JSON Schemas of the client's views: the path of each in the project, and its text.
 pub fn schemas() -> Vec<(String, String)> {
     let text = |schema| format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
     let schemas = escrow_client::view::schemas().into_iter();
-    schemas.map(|(name, schema)| (format!("schema/{name}.json"), text(schema))).collect()
+    schemas.map(|(name, schema)| (format!("docs/schema/{name}.json"), text(schema))).collect()
 }
 
 /// Puts `rows` between `<!-- name -->` and the next `<!-- end -->`.

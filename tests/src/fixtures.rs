@@ -1,23 +1,20 @@
 //! Accounts as the committed program writes them, in every status, kept for the versions that come after it: see
-//! `docs/upgrading.md`. `cargo run -p escrow-tests --bin fixtures` writes those of the present version; those of an
-//! earlier one are never written again.
+//! `docs/upgrading.md`. `cargo xtask generate` writes those of the present version; those of an earlier one are never
+//! written again.
 
 use std::{fs, path::PathBuf};
 
-use escrow_client::{MilestoneStatus, Proposal, Terms, address, escrow::state::LAYOUT_VERSION, instruction};
+use escrow_client::{MilestoneStatus, Proposal, Terms, address, instruction};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::{DAY, HOUR, KINDS, Kind, World};
+use crate::{DAY, HOUR, KINDS, Kind, SECRET, World};
 
 /// Where the fixtures of a layout version are.
 pub fn path(version: u8) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/layout-{version}.json"))
 }
-
-/// The secret of the fixtures with a hash-lock.
-pub const SECRET: [u8; 32] = [7; 32];
 
 /// One escrow in one status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +44,6 @@ pub fn committed(version: u8) -> Vec<Fixture> {
 pub fn document() -> String {
     let all: Vec<Value> = take().iter().map(Fixture::to_json).collect();
     serde_json::to_string_pretty(&all).expect("JSON") + "\n"
-}
-
-/// The file of the present layout version.
-pub fn present() -> PathBuf {
-    path(LAYOUT_VERSION)
 }
 
 impl Fixture {

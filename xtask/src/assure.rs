@@ -68,7 +68,7 @@ enum TenTimes {
 
 /// As `escrow-assurance --json` prints it.
 #[derive(Deserialize)]
-struct Outcome {
+struct Checked {
     name: String,
     shows: String,
     promises: Vec<u8>,
@@ -140,16 +140,9 @@ fn report_path(workspace: &Workspace) -> PathBuf {
     workspace.root.join("docs/assurance.md")
 }
 
-/// cargo as it was called, in the project.
-fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut command = process::command("cargo");
-    command.args(arguments).current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
-    command
-}
-
 fn tests(workspace: &Workspace) -> Result<Part> {
     let start = Instant::now();
-    let mut command = cargo(workspace, &["test", "--workspace"]);
+    let mut command = workspace.cargo(&["test", "--workspace"]);
     let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
@@ -179,14 +172,14 @@ fn passed(line: &str) -> Option<u64> {
 fn checks(workspace: &Workspace, args: &Args) -> Result<Vec<Part>> {
     let (effort, seed) = (args.effort.to_string(), args.seed.to_string());
     let run = ["run", "--quiet", "-p", "escrow-assurance", "--", "--json", "--effort", &effort, "--seed", &seed];
-    let mut command = cargo(workspace, &run);
+    let mut command = workspace.cargo(&run);
     // Its progress is for whoever waits.
     let output = command.env("ESCROW_REQUIRE_SOLVER", "1").stderr(Stdio::inherit()).output();
     let output = output.context("cannot run cargo")?;
-    let outcomes: Vec<Outcome> = serde_json::from_slice(&output.stdout).context("the checks printed no result")?;
+    let outcomes: Vec<Checked> = serde_json::from_slice(&output.stdout).context("the checks printed no result")?;
     let mut parts = Vec::new();
     for outcome in outcomes {
-        let Outcome { name, shows, promises, figures, failure, seconds } = outcome;
+        let Checked { name, shows, promises, figures, failure, seconds } = outcome;
         if let Some(failure) = failure {
             bail!("{name} failed: {failure}");
         }
@@ -212,7 +205,7 @@ fn checks(workspace: &Workspace, args: &Args) -> Result<Vec<Part>> {
 fn lints(workspace: &Workspace) -> Result<Part> {
     let start = Instant::now();
     let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
-    process::run(&mut cargo(workspace, &lints))?;
+    process::run(&mut workspace.cargo(&lints))?;
     let denied = fs::read_to_string(workspace.root.join("programs/escrow/src/lib.rs"))?;
     let denied = denied.lines().filter(|line| line.trim_start().starts_with("clippy::")).count();
     Ok(Part {

@@ -5,6 +5,8 @@
 
 mod assure;
 mod build_program;
+mod circles;
+mod generate;
 mod idl;
 mod mutants;
 mod process;
@@ -28,7 +30,8 @@ struct Cli {
 enum Command {
     Assure(assure::Args),
     BuildProgram(build_program::Args),
-    Idl(idl::Args),
+    Circles(circles::Args),
+    Generate(generate::Args),
     Mutants(mutants::Args),
 }
 
@@ -40,7 +43,8 @@ fn main() -> ExitCode {
     let result = Workspace::find().and_then(|workspace| match Cli::parse().command {
         Command::Assure(args) => assure::run(&workspace, &args),
         Command::BuildProgram(args) => build_program::run(&workspace, &args),
-        Command::Idl(args) => idl::run(&workspace, &args),
+        Command::Circles(args) => circles::run(&workspace, &args),
+        Command::Generate(args) => generate::run(&workspace, &args),
         Command::Mutants(args) => mutants::run(&workspace, &args),
     });
     match result {

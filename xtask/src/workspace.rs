@@ -2,8 +2,11 @@
 
 use std::env;
 use std::path::{Path, PathBuf, absolute};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::process;
 
 /// The checked-out project, and the folder for everything that is built from it.
 #[derive(Debug)]
@@ -30,6 +33,13 @@ impl Workspace {
         let target =
             absolute(&target).with_context(|| format!("the target folder {} has no full path", target.display()))?;
         Ok(Self { root, target })
+    }
+
+    /// cargo as it was called, in the project.
+    pub fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = process::command("cargo");
+        command.args(arguments).current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        command
     }
 
     /// The path as people know it: relative to the project, if it is inside.

@@ -10,6 +10,7 @@ use escrow::{
         Proposal, Recipient, after, share,
     },
 };
+use escrow_tests::SECRET;
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -165,7 +166,6 @@ struct Expected {
 /// Before every deadline, and after every one.
 const EARLY: i64 = 1_000;
 const LATE: i64 = 2_000;
-const SECRET: [u8; 32] = [7; 32];
 
 fn decide(from: &Situation, decision: Decision) -> Agreement {
     let Situation { state: before, milestone: milestone_before, elsewhere } = from;

@@ -10,7 +10,7 @@ use escrow::{
     state::{MilestoneStatus::Pending, Proposal},
 };
 use escrow_client::{EscrowAccount, Recipient, Terms, instruction};
-use escrow_tests::{DAY, KINDS, Kind, TOKEN, World};
+use escrow_tests::{DAY, KINDS, Kind, SECRET, TOKEN, World};
 use litesvm::types::FailedTransactionMetadata;
 use serde::{Deserialize, Serialize};
 use solana_account::Account;
@@ -24,8 +24,6 @@ use super::{Target, change, client, corpus};
 use crate::random::Random;
 
 pub const TARGETS: &[Target] = &[Target { name: "program", inputs: 3_000, examples, change: change_case, take }];
-
-const SECRET: [u8; 32] = [7; 32];
 
 /// A world in which an instruction succeeds.
 struct Scenario {

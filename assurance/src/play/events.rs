@@ -8,8 +8,7 @@ use escrow_client::{
     event::EscrowEvent,
 };
 
-use super::stage::Slot;
-use crate::model::{Call, Done, Escrow, Model, Phase};
+use crate::model::{Call, Escrow, Model, Movements, Phase};
 
 /// An amount of the model, which fits.
 fn units(amount: i128) -> u64 {
@@ -21,7 +20,7 @@ fn seconds(time: i128) -> i64 {
 }
 
 /// The event of an instruction that did `done` and led to `model`.
-pub fn expected(model: &Model, call: &Call, done: &Done) -> EscrowEvent {
+pub fn expected(model: &Model, call: &Call, done: &Movements) -> EscrowEvent {
     let address = call.escrow;
     let escrow = model.escrows.get(&address);
     let after = |milestone: u8| escrow.and_then(|escrow| escrow.milestones.get(usize::from(milestone)));
@@ -176,9 +175,9 @@ impl Told {
 
 /// Plays the instructions of an escrow again, as its transactions have them, and nothing else: this must lead to the same
 /// state. So the history of an escrow says everything about it, also when no log and no account is left.
-pub fn replay(place: &Slot, escrow: Option<&Escrow>) -> Result<()> {
+pub fn replay(history: &[(Vec<u8>, Call, i128)], escrow: Option<&Escrow>) -> Result<()> {
     let mut again: Option<Escrow> = None;
-    for (data, call, time) in &place.history {
+    for (data, call, time) in history {
         let Some(action) = EscrowInstruction::decode(data) else {
             anyhow::bail!("an instruction does not decode: {data:?}")
         };
@@ -188,7 +187,7 @@ pub fn replay(place: &Slot, escrow: Option<&Escrow>) -> Result<()> {
             }
             (EscrowInstruction::Fund, Some(escrow)) => escrow.funded_at = Some(*time),
             (EscrowInstruction::Cancel, Some(escrow)) if escrow.funded_at.is_some() => {
-                escrow.refund_all(&mut Done::default());
+                escrow.refund_all(&mut Movements::default());
             }
             (EscrowInstruction::Cancel | EscrowInstruction::Close, none) => *none = None,
             (EscrowInstruction::Withdraw { recipient }, Some(escrow)) => escrow.pay(*recipient),

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use escrow_client::{EscrowInstruction, Recipient};
 use solana_pubkey::Pubkey;
 
-use super::stage::{Move, Slot, Stage, associated, mints, people};
+use super::arena::{Arena, Move, Slot, associated, mints, people};
 use crate::model::{Call, Escrow, Phase};
 
 /// What was found.
@@ -33,16 +33,16 @@ impl Exits {
 }
 
 /// Tries the exit of each party of the escrow in `slot`.
-pub fn check(stage: &Stage, slot: usize, exits: &mut Exits) -> Result<()> {
-    let Some((place, escrow)) = stage.slots[slot].as_ref().and_then(|p| Some((p, stage.model.escrows.get(&p.escrow)?)))
+pub fn check(arena: &Arena, slot: usize, exits: &mut Exits) -> Result<()> {
+    let Some((place, escrow)) = arena.slots[slot].as_ref().and_then(|p| Some((p, arena.model.escrows.get(&p.escrow)?)))
     else {
         return Ok(());
     };
     exits.states += 1;
     let deadlines = escrow.milestones.iter().filter_map(|milestone| milestone.phase.deadline());
     let end = deadlines.chain([escrow.terms.fund_by.into()]).max().unwrap_or(0);
-    let wait = i64::try_from(end - stage.model.now)?.max(0);
-    let mut late = stage.fork();
+    let wait = i64::try_from(end - arena.model.now)?.max(0);
+    let mut late = arena.fork();
     late.play(&Move::Wait(wait))?;
 
     let terms = &escrow.terms;
@@ -75,18 +75,18 @@ fn owed(escrow: &Escrow, party: &Pubkey) -> i128 {
 }
 
 /// Everything that `party` has of the escrow's asset.
-fn wealth(stage: &Stage, escrow: &Escrow, party: &Pubkey) -> i128 {
+fn wealth(arena: &Arena, escrow: &Escrow, party: &Pubkey) -> i128 {
     if escrow.terms.mint == Pubkey::default() {
-        return stage.model.lamports.get(party).copied().unwrap_or(0);
+        return arena.model.lamports.get(party).copied().unwrap_or(0);
     }
-    let theirs = stage.model.tokens.values().filter(|held| held.mint == escrow.terms.mint && held.owner == *party);
+    let theirs = arena.model.tokens.values().filter(|held| held.mint == escrow.terms.mint && held.owner == *party);
     theirs.map(|held| held.amount).sum()
 }
 
-fn expire_all(stage: &mut Stage, slot: usize, place: &Slot, escrow: &Escrow) -> Result<()> {
+fn expire_all(arena: &mut Arena, slot: usize, place: &Slot, escrow: &Escrow) -> Result<()> {
     for (milestone, state) in (0u8..).zip(&escrow.milestones) {
         if state.phase != Phase::Settled {
-            let done = stage.call(slot, &call(place, EscrowInstruction::Expire { milestone }))?;
+            let done = arena.call(slot, &call(place, EscrowInstruction::Expire { milestone }))?;
             ensure!(done.is_some(), "milestone {milestone} does not expire after all deadlines");
         }
     }
@@ -95,14 +95,14 @@ fn expire_all(stage: &mut Stage, slot: usize, place: &Slot, escrow: &Escrow) -> 
 
 /// An account to which `party` can be paid: the associated one, which anybody can open, or another that it directs to
 /// by signing (`alone`).
-fn destination(stage: &mut Stage, escrow: &Escrow, party: &Pubkey, alone: bool) -> Result<Option<Option<Pubkey>>> {
+fn destination(arena: &mut Arena, escrow: &Escrow, party: &Pubkey, alone: bool) -> Result<Option<Option<Pubkey>>> {
     let Some(mint) = mints().iter().position(|(mint, _)| *mint == escrow.terms.mint) else { return Ok(Some(None)) };
     let mint_address = mints()[mint].0;
     let associated = associated(party, &mint_address);
     if let Some(person) = people().iter().position(|person| person == party) {
-        stage.play(&Move::OpenAccount(person, mint))?;
+        arena.play(&Move::OpenAccount(person, mint))?;
     }
-    let tokens = &stage.model.tokens;
+    let tokens = &arena.model.tokens;
     let good = |account: &Pubkey| {
         tokens.get(account).is_some_and(|held| held.owner == *party && held.mint == mint_address && !held.frozen)
     };
@@ -115,91 +115,91 @@ fn destination(stage: &mut Stage, escrow: &Escrow, party: &Pubkey, alone: bool) 
     Ok(tokens.keys().copied().find(good).map(Some))
 }
 
-fn vault_is_frozen(stage: &Stage, place: &Slot) -> bool {
-    stage.model.tokens.get(&place.vault).is_some_and(|vault| vault.frozen)
+fn vault_is_frozen(arena: &Arena, place: &Slot) -> bool {
+    arena.model.tokens.get(&place.vault).is_some_and(|vault| vault.frozen)
 }
 
 /// `party` alone takes what is theirs.
-fn leave(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, party: Pubkey, exits: &mut Exits) -> Result<()> {
+fn leave(mut arena: Arena, slot: usize, place: &Slot, escrow: &Escrow, party: Pubkey, exits: &mut Exits) -> Result<()> {
     if escrow.funded_at.is_none() {
         // Nothing was paid in: nobody is owed anything but the rent.
         return Ok(());
     }
     let owed = owed(escrow, &party);
-    let before = wealth(&stage, escrow, &party);
-    expire_all(&mut stage, slot, place, escrow)?;
-    if owed != 0 && vault_is_frozen(&stage, place) {
+    let before = wealth(&arena, escrow, &party);
+    expire_all(&mut arena, slot, place, escrow)?;
+    if owed != 0 && vault_is_frozen(&arena, place) {
         exits.frozen += 1;
         return Ok(());
     }
     for recipient in Recipient::ALL {
-        let now = &stage.model.escrows[&place.escrow];
+        let now = &arena.model.escrows[&place.escrow];
         if now.recipient(recipient) != party || now.due(recipient) == 0 {
             continue;
         }
-        let Some(token_account) = destination(&mut stage, escrow, &party, true)? else {
+        let Some(token_account) = destination(&mut arena, escrow, &party, true)? else {
             exits.frozen += 1;
             return Ok(());
         };
         let signer = token_account.map(|_| party);
         let withdraw = Call { signer, token_account, ..call(place, EscrowInstruction::Withdraw { recipient }) };
-        let done = stage.call(slot, &withdraw)?;
+        let done = arena.call(slot, &withdraw)?;
         ensure!(done.is_some(), "{party} cannot withdraw as {recipient:?} from {escrow:?}");
     }
-    let got = wealth(&stage, escrow, &party) - before;
+    let got = wealth(&arena, escrow, &party) - before;
     ensure!(got == owed, "{party} got {got} and is owed {owed} by {escrow:?}");
     exits.parties += 1;
     Ok(())
 }
 
 /// The rent payer alone gets all rent back: it pays out everybody, which anyone may, and closes.
-fn get_rent_back(mut stage: Stage, slot: usize, place: &Slot, escrow: &Escrow, exits: &mut Exits) -> Result<()> {
+fn get_rent_back(mut arena: Arena, slot: usize, place: &Slot, escrow: &Escrow, exits: &mut Exits) -> Result<()> {
     let payer = escrow.rent_payer;
     let closing = if escrow.funded_at.is_none() {
         Call { signer: Some(payer), ..call(place, EscrowInstruction::Cancel) }
     } else {
-        expire_all(&mut stage, slot, place, escrow)?;
+        expire_all(&mut arena, slot, place, escrow)?;
         for recipient in Recipient::ALL {
-            let now = &stage.model.escrows[&place.escrow];
+            let now = &arena.model.escrows[&place.escrow];
             let (to, due) = (now.recipient(recipient), now.due(recipient));
             if due == 0 {
                 continue;
             }
             // Only its own payments can it direct by signing.
-            let destination = destination(&mut stage, escrow, &to, to == payer)?;
-            let (Some(token_account), false) = (destination, vault_is_frozen(&stage, place)) else {
+            let destination = destination(&mut arena, escrow, &to, to == payer)?;
+            let (Some(token_account), false) = (destination, vault_is_frozen(&arena, place)) else {
                 exits.rent_waits += 1;
                 return Ok(());
             };
             let signer = token_account.filter(|_| to == payer).map(|_| to);
             let withdraw = Call { signer, token_account, ..call(place, EscrowInstruction::Withdraw { recipient }) };
-            let done = stage.call(slot, &withdraw)?;
+            let done = arena.call(slot, &withdraw)?;
             ensure!(done.is_some(), "nobody can pay out {recipient:?} of {escrow:?}");
         }
         call(place, EscrowInstruction::Close)
     };
     let buyer = escrow.terms.buyer;
-    let surplus = stage.model.tokens.get(&place.vault).map_or(0, |vault| vault.amount);
+    let surplus = arena.model.tokens.get(&place.vault).map_or(0, |vault| vault.amount);
     let token_account = if surplus == 0 {
         None
     } else {
-        let Some(token_account) = destination(&mut stage, escrow, &buyer, buyer == payer)? else {
+        let Some(token_account) = destination(&mut arena, escrow, &buyer, buyer == payer)? else {
             exits.rent_waits += 1;
             return Ok(());
         };
-        if vault_is_frozen(&stage, place) {
+        if vault_is_frozen(&arena, place) {
             exits.rent_waits += 1;
             return Ok(());
         }
         token_account
     };
     let signer = closing.signer.or((buyer == payer).then_some(buyer));
-    let has = |stage: &Stage, address: &Pubkey| stage.model.lamports.get(address).copied().unwrap_or(0);
-    let held = has(&stage, &place.escrow) + has(&stage, &place.vault);
-    let before = has(&stage, &payer);
-    let done = stage.call(slot, &Call { signer, token_account, ..closing })?;
+    let has = |arena: &Arena, address: &Pubkey| arena.model.lamports.get(address).copied().unwrap_or(0);
+    let held = has(&arena, &place.escrow) + has(&arena, &place.vault);
+    let before = has(&arena, &payer);
+    let done = arena.call(slot, &Call { signer, token_account, ..closing })?;
     ensure!(done.is_some(), "the rent of {escrow:?} does not come back");
-    ensure!(has(&stage, &payer) - before == held, "the rent payer got less than all of {held} lamports");
+    ensure!(has(&arena, &payer) - before == held, "the rent payer got less than all of {held} lamports");
     exits.parties += 1;
     Ok(())
 }

@@ -3,10 +3,10 @@
 //! A play that fails is shortened to the fewest steps that still fail, told in words, and kept in `regressions/`, which
 //! are played first from then on.
 
+mod arena;
 mod events;
 mod exit;
 pub mod layout;
-mod stage;
 mod step;
 
 use std::{
@@ -20,6 +20,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use escrow_client::escrow::interface::INSTRUCTIONS;
 use proptest::{
     collection::vec,
     prelude::{Strategy, any},
@@ -28,8 +29,8 @@ use proptest::{
 use sha2::{Digest, Sha256};
 
 use self::{
+    arena::{Arena, Counts, SLOTS},
     exit::Exits,
-    stage::{Counts, SLOTS, Stage},
     step::{Step, plan},
 };
 use crate::{Check, Figure, Run};
@@ -92,7 +93,8 @@ fn run(run: &Run) -> Result<Vec<Figure>> {
 fn figures(found: &Found) -> Result<Vec<Figure>> {
     let Counts { accepted, refused, others } = &found.counts;
     // A play that never does something shows nothing about it.
-    let missing: Vec<&str> = INSTRUCTIONS.into_iter().filter(|name| !accepted.contains_key(*name)).collect();
+    let missing: Vec<&str> =
+        INSTRUCTIONS.iter().map(|it| it.name).filter(|name| !accepted.contains_key(*name)).collect();
     ensure!(missing.is_empty(), "no play got as far as: {}", missing.join(", "));
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     Ok(vec![
@@ -109,11 +111,6 @@ fn figures(found: &Found) -> Result<Vec<Figure>> {
         Figure::new("parties who did not get what they were owed", 0u64),
     ])
 }
-
-const INSTRUCTIONS: [&str; 14] = [
-    "create", "fund", "cancel", "deliver", "claim", "release", "refund", "dispute", "rule", "propose", "accept",
-    "expire", "withdraw", "close",
-];
 
 /// A number of plays from their own seed. How many steps they had is returned.
 fn some_plays(seed: u64, chunk: u64, found: &Mutex<Found>) -> Result<u64> {
@@ -148,48 +145,48 @@ fn some_plays(seed: u64, chunk: u64, found: &Mutex<Found>) -> Result<u64> {
 
 /// One play, from the beginning. How many of its steps did or tried something is returned.
 fn play(steps: &[Step], found: &Mutex<Found>, count: bool) -> Result<u64> {
-    let mut stage = Stage::new();
+    let mut arena = Arena::new();
     let mut exits = Exits::default();
     let mut shapes = HashSet::new();
     for (number, step) in steps.iter().enumerate() {
-        stage.play(&plan(&stage, *step))?;
+        arena.play(&plan(&arena, *step))?;
         // Everywhere would cost most of the time and find the same states again.
         if number % 4 == 0 || number + 1 == steps.len() {
             for slot in 0..SLOTS {
-                let Some(shape) = shape(&stage, slot) else { continue };
+                let Some(shape) = shape(&arena, slot) else { continue };
                 let known = |found: &Mutex<Found>| found.lock().is_ok_and(|found| found.shapes.contains(&shape));
                 if !(count && known(found)) && shapes.insert(shape.clone()) {
-                    exit::check(&stage, slot, &mut exits)?;
+                    exit::check(&arena, slot, &mut exits)?;
                 }
             }
         }
     }
-    stage.retell()?;
-    let played = stage.counts.steps();
+    arena.retell()?;
+    let played = arena.counts.steps();
     if count && let Ok(mut found) = found.lock() {
         found.plays += 1;
-        found.counts.add(stage.counts);
+        found.counts.add(arena.counts);
         found.exits.add(exits);
         found.shapes.extend(shapes);
     }
     Ok(played)
 }
 
-fn shape(stage: &Stage, slot: usize) -> Option<String> {
-    let place = stage.slots[slot].as_ref()?;
-    let escrow = stage.model.escrows.get(&place.escrow)?;
-    let frozen = stage.model.tokens.values().filter(|held| held.frozen).count().min(3);
-    Some(format!("{}{frozen}", events::shape(escrow, stage.model.now)))
+fn shape(arena: &Arena, slot: usize) -> Option<String> {
+    let place = arena.slots[slot].as_ref()?;
+    let escrow = arena.model.escrows.get(&place.escrow)?;
+    let frozen = arena.model.tokens.values().filter(|held| held.frozen).count().min(3);
+    Some(format!("{}{frozen}", events::shape(escrow, arena.model.now)))
 }
 
 /// The play in words, up to where it fails.
 fn tell(steps: &[Step]) -> String {
-    let mut stage = Stage::new();
+    let mut arena = Arena::new();
     let mut told = String::new();
     for step in steps {
-        let next = plan(&stage, *step);
-        let _ = writeln!(told, "at {}: {next:?}", stage.model.now);
-        if stage.play(&next).is_err() {
+        let next = plan(&arena, *step);
+        let _ = writeln!(told, "at {}: {next:?}", arena.model.now);
+        if arena.play(&next).is_err() {
             break;
         }
     }
@@ -231,13 +228,13 @@ mod tests {
     use super::*;
 
     /// Plays until an escrow is funded.
-    fn funded() -> Stage {
+    fn funded() -> Arena {
         let dice = (0..1_000).map(|dice| Step { sort: 100, slot: 0, dice });
-        let mut stage = Stage::new();
+        let mut arena = Arena::new();
         for step in dice {
-            stage.play(&plan(&stage, step)).expect("the model and the program agree");
-            if stage.model.escrows.values().any(|escrow| escrow.funded_at.is_some()) {
-                return stage;
+            arena.play(&plan(&arena, step)).expect("the model and the program agree");
+            if arena.model.escrows.values().any(|escrow| escrow.funded_at.is_some()) {
+                return arena;
             }
         }
         panic!("no play funds an escrow");
@@ -245,39 +242,39 @@ mod tests {
 
     #[test]
     fn a_unit_too_much_in_the_ledger_is_noticed() {
-        let mut stage = funded();
-        for escrow in stage.model.escrows.values_mut() {
+        let mut arena = funded();
+        for escrow in arena.model.escrows.values_mut() {
             escrow.due[1] += 1;
         }
-        let error = stage.play(&stage::Move::Wait(1)).expect_err("a difference");
+        let error = arena.play(&arena::Move::Wait(1)).expect_err("a difference");
         assert!(format!("{error:#}").contains("the escrow"), "{error:#}");
     }
 
     #[test]
     fn a_lamport_too_few_in_a_wallet_is_noticed() {
-        let mut stage = funded();
-        for lamports in stage.model.lamports.values_mut() {
+        let mut arena = funded();
+        for lamports in arena.model.lamports.values_mut() {
             *lamports -= 1;
         }
-        let error = stage.play(&stage::Move::Wait(1)).expect_err("a difference");
+        let error = arena.play(&arena::Move::Wait(1)).expect_err("a difference");
         assert!(format!("{error:#}").contains("lamports"), "{error:#}");
     }
 
     #[test]
     fn an_event_that_is_missing_is_noticed() {
-        let mut stage = funded();
-        for place in stage.slots.iter_mut().flatten() {
+        let mut arena = funded();
+        for place in arena.slots.iter_mut().flatten() {
             place.told = events::Told::default();
         }
-        assert!(stage.retell().is_err());
+        assert!(arena.retell().is_err());
     }
 
     #[test]
     fn an_instruction_that_is_missing_from_the_history_is_noticed() {
-        let mut stage = funded();
-        for place in stage.slots.iter_mut().flatten() {
+        let mut arena = funded();
+        for place in arena.slots.iter_mut().flatten() {
             place.history.pop();
         }
-        assert!(stage.retell().is_err());
+        assert!(arena.retell().is_err());
     }
 }

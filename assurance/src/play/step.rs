@@ -2,12 +2,12 @@
 //! failing play can be shortened by leaving steps out and making numbers smaller.
 
 use escrow_client::{EscrowInstruction, MilestoneStatus, MilestoneTerms, Proposal, Recipient, Terms};
-use escrow_tests::{DAY, HOUR};
+use escrow_tests::{DAY, HOUR, SECRET};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 
-use super::stage::{Move, SLOTS, Slot, Stage, associated, mints, people, second_account};
+use super::arena::{Arena, Move, SLOTS, Slot, associated, mints, people, second_account};
 use crate::{
     model::{Call, Escrow},
     random::Random,
@@ -68,27 +68,24 @@ impl Dice {
     }
 }
 
-/// The secret that opens the hash-locks of these plays.
-const SECRET: [u8; 32] = [7; 32];
-
 /// What the step means now.
-pub fn plan(stage: &Stage, step: Step) -> Move {
+pub fn plan(arena: &Arena, step: Step) -> Move {
     let slot = usize::from(step.slot) % SLOTS;
     let dice = &mut Dice(Random::new(step.dice));
     match step.sort {
-        0..=24 => Move::Wait(wait(stage, dice)),
-        25..=195 => legal(stage, slot, dice),
-        196..=237 => arbitrary(stage, slot, dice),
-        238..=255 => outside(stage, slot, dice),
+        0..=24 => Move::Wait(wait(arena, dice)),
+        25..=195 => legal(arena, slot, dice),
+        196..=237 => arbitrary(arena, slot, dice),
+        238..=255 => outside(arena, slot, dice),
     }
 }
 
 /// To a moment at which something changes, a second before or after it, or a little.
-fn wait(stage: &Stage, dice: &mut Dice) -> i64 {
-    let now = stage.model.now;
+fn wait(arena: &Arena, dice: &mut Dice) -> i64 {
+    let now = arena.model.now;
     let mut moments = Vec::new();
-    for place in stage.slots.iter().flatten().filter(|_| dice.chance(50)) {
-        if let Some(escrow) = stage.model.escrows.get(&place.escrow) {
+    for place in arena.slots.iter().flatten().filter(|_| dice.chance(50)) {
+        if let Some(escrow) = arena.model.escrows.get(&place.escrow) {
             moments.push(i128::from(place.terms.fund_by));
             moments.extend(escrow.cooling_off_end());
             moments.extend(escrow.milestones.iter().filter_map(|milestone| milestone.phase.deadline()));
@@ -106,23 +103,23 @@ fn wait(stage: &Stage, dice: &mut Dice) -> i64 {
 }
 
 /// Something that the model accepts now about this slot, or about the next one.
-fn legal(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
+fn legal(arena: &Arena, slot: usize, dice: &mut Dice) -> Move {
     for slot in (slot..slot + SLOTS).map(|slot| slot % SLOTS) {
-        let place = stage.slots[slot].as_ref();
-        let Some((place, escrow)) = place.and_then(|place| Some((place, stage.model.escrows.get(&place.escrow)?)))
+        let place = arena.slots[slot].as_ref();
+        let Some((place, escrow)) = place.and_then(|place| Some((place, arena.model.escrows.get(&place.escrow)?)))
         else {
-            return Move::Create(slot, Box::new(terms(stage, dice)), dice.person());
+            return Move::Create(slot, Box::new(terms(arena, dice)), dice.person());
         };
         let mut calls = Vec::new();
         for (action, signer) in actions(escrow, dice) {
-            let call = whole(stage, place, action, signer, dice);
+            let call = whole(arena, place, action, signer, dice);
             // These end the play of a slot, so they are not hurried.
             let patient = match call.action {
                 EscrowInstruction::Cancel => dice.chance(90),
                 EscrowInstruction::Close => dice.chance(60),
                 _ => false,
             };
-            if !patient && stage.model.clone().apply(&call).is_ok() {
+            if !patient && arena.model.clone().apply(&call).is_ok() {
                 calls.push(call);
             }
         }
@@ -130,7 +127,7 @@ fn legal(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
             return Move::Call(slot, dice.one_of(&calls));
         }
     }
-    Move::Wait(wait(stage, dice))
+    Move::Wait(wait(arena, dice))
 }
 
 /// Each instruction as somebody who may send it would, at some time or other.
@@ -195,7 +192,7 @@ fn proposal(escrow: &Escrow, milestone: u8, dice: &mut Dice) -> Proposal {
 }
 
 /// With the token account that the instruction needs: mostly the associated one of who is paid.
-fn whole(stage: &Stage, place: &Slot, action: EscrowInstruction, signer: Option<Pubkey>, dice: &mut Dice) -> Call {
+fn whole(arena: &Arena, place: &Slot, action: EscrowInstruction, signer: Option<Pubkey>, dice: &mut Dice) -> Call {
     let terms = &place.terms;
     let mut call = Call { escrow: place.escrow, action, signer, token_account: None };
     let Some(mint) = mints().iter().position(|(mint, _)| *mint == terms.mint) else { return call };
@@ -214,7 +211,7 @@ fn whole(stage: &Stage, place: &Slot, action: EscrowInstruction, signer: Option<
     // Somebody who is paid can direct it to another account by signing.
     let directs = matches!(call.action, EscrowInstruction::Withdraw { .. } | EscrowInstruction::Close);
     if directs && dice.chance(15) {
-        let theirs = stage.model.tokens.iter().filter(|(_, held)| held.owner == owner && held.mint == mint_address);
+        let theirs = arena.model.tokens.iter().filter(|(_, held)| held.owner == owner && held.mint == mint_address);
         let theirs: Vec<Pubkey> = theirs.map(|(account, _)| *account).collect();
         if !theirs.is_empty() {
             call.token_account = Some(dice.one_of(&theirs));
@@ -225,15 +222,15 @@ fn whole(stage: &Stage, place: &Slot, action: EscrowInstruction, signer: Option<
 }
 
 /// Anything by anybody, with arguments that may be wrong.
-fn arbitrary(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
-    let Some(place) = &stage.slots[slot] else {
-        return Move::Create(slot, Box::new(terms(stage, dice)), dice.person());
+fn arbitrary(arena: &Arena, slot: usize, dice: &mut Dice) -> Move {
+    let Some(place) = &arena.slots[slot] else {
+        return Move::Create(slot, Box::new(terms(arena, dice)), dice.person());
     };
     if dice.chance(3) {
         // The same address again: while it is in use, or after it was closed.
         return Move::Create(slot, Box::new(place.terms.clone()), dice.person());
     }
-    let escrow = stage.model.escrows.get(&place.escrow);
+    let escrow = arena.model.escrows.get(&place.escrow);
     let blank = Escrow::new(&place.terms, place.rent_payer);
     let escrow = escrow.unwrap_or(&blank);
     let actions = actions(escrow, dice);
@@ -252,10 +249,10 @@ fn arbitrary(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
         | EscrowInstruction::Close => None,
         _ => Some(dice.person()),
     });
-    let mut call = whole(stage, place, action, signer, dice);
+    let mut call = whole(arena, place, action, signer, dice);
     if call.token_account.is_some() && dice.chance(30) {
-        let accounts: Vec<Pubkey> = stage.model.tokens.keys().copied().collect();
-        let of_same = |account: &Pubkey| stage.model.tokens[account].mint == place.terms.mint;
+        let accounts: Vec<Pubkey> = arena.model.tokens.keys().copied().collect();
+        let of_same = |account: &Pubkey| arena.model.tokens[account].mint == place.terms.mint;
         let accounts: Vec<Pubkey> = accounts.into_iter().filter(of_same).collect();
         call.token_account = Some(dice.one_of(&accounts));
         // From the vault into itself is another matter, which the tests of the program have.
@@ -341,14 +338,14 @@ fn distort(action: &mut EscrowInstruction, escrow: &Escrow, dice: &mut Dice) {
 }
 
 /// What issuers, owners of token accounts and strangers do.
-fn outside(stage: &Stage, slot: usize, dice: &mut Dice) -> Move {
-    let accounts: Vec<Pubkey> = stage.model.tokens.keys().copied().collect();
+fn outside(arena: &Arena, slot: usize, dice: &mut Dice) -> Move {
+    let accounts: Vec<Pubkey> = arena.model.tokens.keys().copied().collect();
     let person = dice.index(7);
     let mint = dice.index(2);
     match dice.below(10) {
         0 | 1 => Move::Freeze(dice.one_of(&accounts), true),
         2..=4 => {
-            let frozen = accounts.iter().copied().filter(|account| stage.model.tokens[account].frozen);
+            let frozen = accounts.iter().copied().filter(|account| arena.model.tokens[account].frozen);
             match frozen.collect::<Vec<_>>() {
                 none if none.is_empty() => Move::Freeze(dice.one_of(&accounts), true),
                 frozen => Move::Freeze(dice.one_of(&frozen), false),
@@ -367,8 +364,8 @@ fn second_or_first(person: usize, mint: usize, dice: &mut Dice) -> Pubkey {
 }
 
 /// Terms: mostly such as people agree on, now and then with something wrong.
-fn terms(stage: &Stage, dice: &mut Dice) -> Terms {
-    let now = i64::try_from(stage.model.now).unwrap_or(0);
+fn terms(arena: &Arena, dice: &mut Dice) -> Terms {
+    let now = i64::try_from(arena.model.now).unwrap_or(0);
     let people = people();
     let first = dice.index(7);
     let (buyer, seller) = (people[first], people[(first + 1 + dice.index(6)) % 7]);

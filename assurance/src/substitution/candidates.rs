@@ -4,13 +4,13 @@ use escrow_client::{
     address,
     escrow::{self, ESCROW_SEED, VAULT_SEED, token::ASSOCIATED_TOKEN_PROGRAM_ID},
 };
-use escrow_tests::{TOKEN, TOKEN_2022, World};
+use escrow_tests::{TOKEN, TOKEN_2022, Who, World};
 use solana_account::Account;
 use solana_pubkey::Pubkey;
 use solana_sdk_ids::{bpf_loader_upgradeable, compute_budget, native_loader, system_program, sysvar};
 
-use super::scene::{Asset, Deal, Scene, number, second_account};
-use crate::people::{NONE, Who};
+use super::scene::{Deal, Holding, Scene, number, second_account};
+use crate::bank::NONE;
 
 /// Marks what only the owner of an account could write and never does: with real accounts the case cannot happen.
 pub const FORGED: &str = " [forged]";
@@ -174,7 +174,7 @@ impl List {
             let account = Account { lamports: 100_000_000, ..token(mint, who.key(&scene.world), &own) };
             scene.world.svm.set_account(address, account).expect("an account");
             // Associated accounts of Token-2022 cannot be given away.
-            let forged = if scene.asset == Asset::Token2022 { FORGED } else { "" };
+            let forged = if scene.asset == Holding::Token2022 { FORGED } else { "" };
             self.add(format!("another's associated account, given to the {}{forged}", who.name()), address);
         }
         let buyer = Who::Buyer.key(&scene.world);

@@ -15,23 +15,24 @@ use escrow_client::{
     address,
     escrow::interface::{Account as Slot, INSTRUCTIONS, Instruction as Interface},
 };
-use escrow_tests::World;
+use escrow_tests::{Who, World};
 use solana_account::{Account, AccountSharedData};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
 use crate::{
-    Check, Figure, Run, generated,
-    people::{NONE, Who, on_every_core, send},
+    Check, Figure, Run,
+    bank::{NONE, on_every_core, send},
+    generated,
 };
+use answer::{Answer, refusal};
 use candidates::{Candidate, alterations, candidates, nothing, token_owner};
 use justifications::{Effect, JUSTIFICATIONS, Justification};
-use outcome::{Outcome, refusal};
 use scene::{Scene, scenes};
 
+mod answer;
 mod candidates;
 mod justifications;
-mod outcome;
 mod scene;
 
 /// The check.
@@ -64,7 +65,7 @@ struct Row {
     variant: &'static str,
     slot: String,
     what: String,
-    outcome: Outcome,
+    outcome: Answer,
 }
 
 /// Runs every case and compares the file.
@@ -85,11 +86,11 @@ fn run(run: &Run) -> anyhow::Result<Vec<Figure>> {
         let Row { instruction, asset, variant, slot, what, outcome } = row;
         accounts.insert((instruction, slot));
         let reason = match outcome {
-            Outcome::Refused(_) => {
+            Answer::Refused(_) => {
                 refused += 1;
                 ""
             }
-            Outcome::Accepted(effect) => {
+            Answer::Accepted(effect) => {
                 accepted += 1;
                 match JUSTIFICATIONS.iter().position(|entry| justifies(entry, row, effect)) {
                     Some(index) => {
@@ -363,7 +364,7 @@ impl Change {
     }
 }
 
-fn attempt(scene: &Scene, before: &Snapshot, expected: &Change, case: &Case) -> anyhow::Result<Outcome> {
+fn attempt(scene: &Scene, before: &Snapshot, expected: &Change, case: &Case) -> anyhow::Result<Answer> {
     let mut world: World = scene.world.fork();
     let altered = match &case.altered {
         None => None,
@@ -378,11 +379,11 @@ fn attempt(scene: &Scene, before: &Snapshot, expected: &Change, case: &Case) -> 
     match result {
         Err(failed) => {
             ensure!(*before == after, "refused, and something changed");
-            Ok(Outcome::Refused(refusal(&failed)?))
+            Ok(Answer::Refused(refusal(&failed)?))
         }
         Ok(_) => {
             let change = Change::between(before, &after);
-            Ok(Outcome::Accepted(if change == *expected {
+            Ok(Answer::Accepted(if change == *expected {
                 Effect::Same
             } else if change.paid == expected.paid {
                 Effect::SamePayments

@@ -7,14 +7,14 @@ use escrow_client::{
     instruction::{self, create_associated_token_account},
     terms,
 };
-use escrow_tests::{DAY, HOUR, START, TOKEN, TOKEN_2022, World, keypair};
+use escrow_tests::{DAY, HOUR, SECRET, START, TOKEN, TOKEN_2022, World, keypair};
 use sha2::{Digest, Sha256};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use spl_token_2022_interface::instruction as token_instruction;
 
-use crate::people::{believing, ok};
+use crate::bank::{believing, ok};
 
 /// What an escrow holds in these worlds, in lamports or base units. More than the rent of an empty account, so that a
 /// payment to an address that does not exist yet is not refused for being too small.
@@ -22,12 +22,10 @@ const AMOUNT: u64 = 10_000_000_000;
 /// What somebody sends to the vault (tokens) or the escrow (lamports) without being asked: less than the rent, so that
 /// somebody pays the rest of it.
 const UNINVITED: u64 = 1_000_000;
-/// Opens the hash-lock.
-const SECRET: [u8; 32] = [7; 32];
 
 /// What an escrow holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asset {
+pub enum Holding {
     /// SOL. The tokens among the candidates are of SPL Token.
     Sol,
     /// A token of SPL Token, with a freeze authority.
@@ -36,7 +34,7 @@ pub enum Asset {
     Token2022,
 }
 
-impl Asset {
+impl Holding {
     /// In the file.
     pub const fn name(self) -> &'static str {
         match self {
@@ -88,7 +86,7 @@ pub struct Scene {
     /// The instruction's name in the interface.
     pub instruction: &'static str,
     /// Of the escrow.
-    pub asset: Asset,
+    pub asset: Holding,
     /// What is special.
     pub variant: &'static str,
     /// The bank.
@@ -139,20 +137,20 @@ use Step::*;
 struct Plan {
     instruction: &'static str,
     variant: &'static str,
-    assets: &'static [Asset],
+    assets: &'static [Holding],
     change: fn(&mut Terms, &World),
     steps: &'static [Step],
     act: fn(&World, &Deal) -> Instruction,
 }
 
-const ALL: &[Asset] = &[Asset::Sol, Asset::Token, Asset::Token2022];
-const TOKENS: &[Asset] = &[Asset::Token, Asset::Token2022];
+const ALL: &[Holding] = &[Holding::Sol, Holding::Token, Holding::Token2022];
+const TOKENS: &[Holding] = &[Holding::Token, Holding::Token2022];
 /// For what does not look at tokens.
-const TWO: &[Asset] = &[Asset::Sol, Asset::Token];
+const TWO: &[Holding] = &[Holding::Sol, Holding::Token];
 /// For what differs in who acts alone.
-const SOL: &[Asset] = &[Asset::Sol];
-const TOKEN_ONLY: &[Asset] = &[Asset::Token];
-const TOKEN_2022_ONLY: &[Asset] = &[Asset::Token2022];
+const SOL: &[Holding] = &[Holding::Sol];
+const TOKEN_ONLY: &[Holding] = &[Holding::Token];
+const TOKEN_2022_ONLY: &[Holding] = &[Holding::Token2022];
 
 const CREATED: &[Step] = &[Create];
 const LATE: &[Step] = &[Create, Wait(DAY)];
@@ -289,7 +287,7 @@ pub fn scenes() -> Vec<Scene> {
     plans().iter().flat_map(set_all).collect()
 }
 
-fn set(plan: &Plan, asset: Asset) -> Scene {
+fn set(plan: &Plan, asset: Holding) -> Scene {
     let mut world = ground(asset);
     let mut salt = 0;
     let mut deal = |third: bool| {
@@ -299,8 +297,10 @@ fn set(plan: &Plan, asset: Asset) -> Scene {
             person(3, 21),
             person(4, 22),
             match asset {
-                Asset::Sol => terms::Asset::Sol,
-                Asset::Token | Asset::Token2022 => terms::Asset::Token { mint: asset.mint(), program: asset.program() },
+                Holding::Sol => terms::Asset::Sol,
+                Holding::Token | Holding::Token2022 => {
+                    terms::Asset::Token { mint: asset.mint(), program: asset.program() }
+                }
             },
         )
         .assemble(START)
@@ -332,7 +332,7 @@ fn set(plan: &Plan, asset: Asset) -> Scene {
         }
     }
     // Vaults that could pay: else paying from them would only be refused because they are empty.
-    if plan.instruction == "fund" && asset != Asset::Sol {
+    if plan.instruction == "fund" && asset != Holding::Sol {
         for deal in [&other, &third, &created] {
             mint_to(&mut world, asset, &deal.vault, AMOUNT);
         }
@@ -355,7 +355,7 @@ fn set(plan: &Plan, asset: Asset) -> Scene {
 }
 
 /// A world with the mint and money for everybody, nothing created.
-fn ground(asset: Asset) -> World {
+fn ground(asset: Holding) -> World {
     let mut world = believing(World::new());
     let (mint, program, authority) = (asset.mint(), asset.program(), world.mint_authority.pubkey());
     world.create_mint(&keypair(30), program, 6, Some(&authority));
@@ -376,7 +376,7 @@ fn ground(asset: Asset) -> World {
     world
 }
 
-fn mint_to(world: &mut World, asset: Asset, account: &Pubkey, amount: u64) {
+fn mint_to(world: &mut World, asset: Holding, account: &Pubkey, amount: u64) {
     let authority = world.mint_authority.pubkey();
     let mint = token_instruction::mint_to(&asset.program(), &asset.mint(), account, &authority, &[], amount);
     ok(world, &mint.expect("an instruction"));
@@ -399,7 +399,7 @@ fn take(world: &mut World, deal: &Deal, step: Step) {
         Propose(By::Seller, proposal) => instruction::propose(*escrow, terms.seller, proposal()),
         Withdraw => return withdraw_all(world, escrow),
         Uninvited if world.exists(vault) => {
-            let asset = if terms.token_program == TOKEN { Asset::Token } else { Asset::Token2022 };
+            let asset = if terms.token_program == TOKEN { Holding::Token } else { Holding::Token2022 };
             return mint_to(world, asset, vault, UNINVITED);
         }
         Uninvited => return drop(world.svm.airdrop(escrow, UNINVITED).expect("an airdrop")),

@@ -5,6 +5,7 @@ use escrow_client::{EscrowError, EscrowInstruction, Party, Proposal, Recipe, rec
 
 use super::{Done, MilestoneArgs, perform};
 use crate::{
+    consent::Expectations,
     context::Context,
     error::{CliError, Result},
 };
@@ -19,6 +20,9 @@ pub struct AcceptArgs {
     /// whatever is proposed when this command reads the escrow, and nothing that replaces it later
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     seller_amount: Option<String>,
+
+    #[command(flatten)]
+    expected: Expectations,
 }
 
 pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
@@ -33,11 +37,13 @@ pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
     {
         return Err(CliError::Usage(format!("the open proposal is about milestone {}", name::number(index))));
     }
+    let mut expected = args.expected;
+    expected.amount_is_typed = args.seller_amount.is_some();
     if let (Some(wanted), Some(_)) = (args.seller_amount, proposal.milestone()) {
         let wanted = situation.denomination.parse(&wanted)?;
         if !matches!(proposal, Proposal::Split { to_seller, .. } if to_seller == wanted) {
             let proposed = situation.teller().proposal(&proposal);
-            return Err(CliError::Usage(format!("what is proposed is {proposed}: not accepted")));
+            return Err(CliError::NotNow(format!("what is proposed is {proposed}: not accepted")));
         }
     }
     let accept = situation.action(EscrowInstruction::Accept { proposal }).by(acceptor);
@@ -46,5 +52,5 @@ pub async fn run(context: &Context, args: AcceptArgs) -> Result<Done> {
         let refusal = situation.refused(&RefusedAction { action: accept, before, error });
         return Err(CliError::Refused(Box::new(refusal)));
     }
-    perform(context, &situation, &Recipe::only(accept)).await
+    perform(context, &situation, &Recipe::only(accept), &expected).await
 }

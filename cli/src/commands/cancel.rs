@@ -5,7 +5,7 @@ use escrow_client::Recipe;
 use solana_pubkey::Pubkey;
 
 use super::{Done, perform};
-use crate::{context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, parse};
 
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
@@ -13,6 +13,9 @@ pub struct CancelArgs {
     /// Address of the escrow
     #[arg(value_parser = parse::address)]
     escrow: Pubkey,
+
+    #[command(flatten)]
+    expected: Expectations,
 }
 
 pub async fn run(context: &Context, args: CancelArgs) -> Result<Done> {
@@ -21,5 +24,5 @@ pub async fn run(context: &Context, args: CancelArgs) -> Result<Done> {
     let surplus = !escrow.is_funded() && context.client.surplus(escrow).await? > 0;
     let missing = context.client.missing_token_accounts(escrow, surplus).await?;
     let recipe = Recipe::cancel(escrow, context.address()?, surplus, &missing);
-    perform(context, &situation, &recipe).await
+    perform(context, &situation, &recipe, &args.expected).await
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, parse};
 
 /// Arguments of `claim`.
 #[derive(Debug, Args)]
@@ -24,5 +24,5 @@ pub async fn run(context: &Context, args: ClaimArgs) -> Result<Done> {
     let (milestone, _) = args.milestone.find(&situation.escrow)?;
     let secret = parse::secret_file(&args.secret)?;
     let claim = situation.action(EscrowInstruction::Claim { milestone, secret });
-    perform(context, &situation, &Recipe::only(claim)).await
+    perform(context, &situation, &Recipe::only(claim), &Expectations::NONE).await
 }

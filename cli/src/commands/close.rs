@@ -5,7 +5,7 @@ use escrow_client::Recipe;
 use solana_pubkey::Pubkey;
 
 use super::{Done, perform};
-use crate::{context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, parse};
 
 /// Arguments of `close`.
 #[derive(Debug, Args)]
@@ -20,5 +20,5 @@ pub async fn run(context: &Context, args: CloseArgs) -> Result<Done> {
     let escrow = &situation.escrow;
     let surplus = context.client.surplus(escrow).await? > 0;
     let missing = context.client.missing_token_accounts(escrow, surplus).await?;
-    perform(context, &situation, &Recipe::close(escrow, surplus, &missing)).await
+    perform(context, &situation, &Recipe::close(escrow, surplus, &missing), &Expectations::NONE).await
 }

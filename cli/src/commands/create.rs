@@ -5,10 +5,12 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 use escrow_client::{
-    EscrowAccount, MilestoneTerms, Recipe, Situation, Terms, TermsBuilder,
-    terms::{Fee, defaults},
+    EscrowAccount, EscrowInstruction, Filter, MilestoneTerms, Recipe, Signed, Situation, Terms, TermsBuilder,
+    code::DeliveryCode,
+    sender::Intention,
+    terms::{CodeKind, Fee, Retention, defaults, reference_salt},
     view,
     warning::warnings,
     words::{Denomination, warning::told},
@@ -16,11 +18,12 @@ use escrow_client::{
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use super::perform;
+use super::{Done, perform};
 use crate::{
+    consent::Expectations,
     context::Context,
     error::{CliError, Result},
-    layout::EscrowLayout,
+    layout::{EscrowLayout, PlanLayout},
     parse::{self, Moment, Percent, Window},
 };
 
@@ -28,7 +31,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  escrow create --seller SELLER --amount 1.5 --deliver-by 14d --fund
+  escrow create --seller SELLER --arbiter ARBITER --amount 1.5 --deliver-by 14d --fund
   escrow create --seller SELLER --amount 250 --mint MINT --arbiter ARBITER --deliver-by 30d
   escrow create --seller SELLER --milestone 100,10d --milestone 400,30d,7d --arbiter ARBITER --fund")]
 #[command(group(ArgGroup::new("what").required(true).args(["amount", "milestone"])))]
@@ -45,7 +48,7 @@ pub struct CreateArgs {
     #[arg(value_parser = parse::address, long)]
     arbiter: Option<Pubkey>,
 
-    /// Who delivers in the seller's place, as a carrier does
+    /// Who confirms the delivery instead of the seller, such as a carrier
     #[arg(value_parser = parse::address, long)]
     attester: Option<Pubkey>,
 
@@ -94,9 +97,9 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNANSWERED_BPS))]
     unanswered: Percent,
 
-    /// The seller's share if nobody rules on a dispute in time, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value_t = Percent(defaults::UNRULED_BPS))]
-    unruled: Percent,
+    /// The seller's share if nobody rules on a dispute in time, in percent [default: 50; without --arbiter it has to be said]
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent)]
+    unruled: Option<Percent>,
 
     /// A fee on what is released, in percent, at most 10
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "fee_recipient")]
@@ -110,7 +113,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "arbiter")]
     arbiter_fee: Option<Percent>,
 
-    /// sha256 of a 32-byte secret: who knows it may claim the milestone for the seller
+    /// sha256 of a 32-byte secret: anyone who knows the secret can claim the milestone for the seller
     #[arg(long, value_name = "HEX", value_parser = parse::hash)]
     hashlock: Option<[u8; 32]>,
 
@@ -118,59 +121,199 @@ pub struct CreateArgs {
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
 
+    /// A part of every milestone that is paid later, in percent: when the last delivery is as old as --for says, in which time it
+    /// can be disputed
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent, requires = "retained_for")]
+    retention: Option<Percent>,
+
+    /// How long the retention is held back
+    #[arg(id = "retained_for", long = "for", value_name = "DURATION", value_parser = parse::window, requires = "retention")]
+    retained_for: Option<Window>,
+
+    /// Make a code that you give away on delivery, and that pays the seller at once: who has it has your acceptance. soft: the
+    /// seller may also deliver without it, and is paid after the review. strict: no code, no money
+    #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "soft", conflicts_with_all = ["hashlock", "attester"])]
+    delivery_code: Option<CodeArg>,
+
     /// Pay the principal in at once (the keypair must be the buyer's)
     #[arg(long)]
     fund: bool,
+
+    /// Go on where the seller is no wallet, or looks like somebody else whom you know
+    #[arg(long)]
+    allow_any_seller: bool,
+
+    /// Take options from a file that `escrow template` has written; those that are typed, too, count instead
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
 }
 
-/// A new escrow.
+/// Who can end a deal with its delivery code, as written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CodeArg {
+    Soft,
+    Strict,
+}
+
+impl From<CodeArg> for CodeKind {
+    fn from(argument: CodeArg) -> Self {
+        match argument {
+            CodeArg::Soft => Self::Soft,
+            CodeArg::Strict => Self::Strict,
+        }
+    }
+}
+
+/// A new escrow, or what it would be.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct Created(view::Created);
+#[serde(untagged)]
+pub enum Created {
+    /// It was created.
+    Executed(Box<view::Created>),
+    /// Nothing was to be signed; this is what would have been.
+    Planned(Box<view::Plan>),
+}
 
 impl Display for Created {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let view::Created { address, funded, signature, warnings, escrow, .. } = &self.0;
+        let view::Created { address, funded, signature, escrow, .. } = match self {
+            Self::Executed(created) => &**created,
+            Self::Planned(plan) => return PlanLayout { plan, signer: None, roles: "" }.fmt(f),
+        };
         let what = if *funded { "created and funded" } else { "created, not funded yet" };
         writeln!(f, "escrow {address} {what}\ntransaction {signature}\n")?;
-        write!(f, "{}", EscrowLayout(escrow))?;
-        if !warnings.is_empty() {
-            writeln!(f, "\n  what could go against one of you")?;
-        }
-        for warning in warnings {
-            writeln!(f, "    {warning}")?;
-        }
-        Ok(())
+        EscrowLayout { escrow, viewer: None }.fmt(f)
     }
 }
 
 pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
     let creator = context.address()?;
-    let fund = args.fund;
-    let now = context.client.now().await?;
+    let (fund, any_seller) = (args.fund, args.allow_any_seller);
+    let now = context.now().await?;
     let denomination = match &args.mint {
         None => Denomination::SOL,
         Some(mint) => context.client.mint(mint).await?.denomination(),
     };
-    let terms = agree(args, creator, &denomination, now)?;
+    let code = args.delivery_code.map(|_| DeliveryCode::generate());
+    // Terms that were signed are these, whatever the same words come to at present.
+    let begun = match context.signs_only() {
+        true => None,
+        false => context.begun().await?.as_ref().and_then(created),
+    };
+    let (terms, code) = match begun {
+        Some(terms) => (terms, None),
+        None => {
+            let salt = match context.reference() {
+                Some(reference) => Some(first_under(context, reference, &args, creator).await?),
+                None => None,
+            };
+            (agree(args, salt, creator, code.as_ref(), &denomination, now)?, code)
+        }
+    };
     let situation = Situation { escrow: EscrowAccount::agreed(&terms, creator)?, denomination, now };
-    let done = perform(context, &situation, &Recipe::create(&terms, creator, fund)?).await?;
+    // Before anything leaves this machine: without the code the money would wait for its deadline.
+    let kept = code.as_ref().map(|code| context.codes().keep(&situation.escrow.address, code)).transpose()?;
+    let recipe = Recipe::create(&terms, creator, fund)?;
+    let done = perform(context, &situation, &recipe, &Expectations::of_ones_own(any_seller)).await;
+    if let (Some(kept), Err(CliError::Declined | CliError::Unconfirmed(_)) | Ok(Done::Planned(_))) = (&kept, &done) {
+        // Nothing was signed that it would open.
+        let _ = std::fs::remove_file(kept);
+    }
+    let done = done?;
+    let done = match done {
+        Done::Executed(done) => done,
+        Done::Planned(plan) => return Ok(Created::Planned(plan)),
+    };
+    if let Some(kept) = kept {
+        context.note(format_args!(
+            "The delivery code is in {}, and `escrow code {}` shows it. Whoever has it is paid: give it away when you have looked \
+             at the delivery, and not before",
+            kept.display(),
+            situation.escrow.address
+        ));
+    }
     if !fund {
         context.note(format_args!("Next, the buyer runs: escrow fund {}", situation.escrow.address));
     }
-    let escrow = context.situation(&situation.escrow.address).await?.view()?;
-    Ok(Created(view::Created {
+    let escrow = match created_at(context, &situation).await {
+        Ok(escrow) => escrow,
+        // It was created, whether or not it can be looked at: as it was previewed.
+        Err(error) => {
+            context.note(format_args!("How the escrow stands after it could not be read: {error}"));
+            let after = recipe.preview(&situation.escrow, now).ok().and_then(|previewed| previewed.after);
+            situation.at(after.unwrap_or(situation.escrow.clone()), now).view()?
+        }
+    };
+    Ok(Created::Executed(Box::new(view::Created {
         version: view::VERSION,
         address: escrow.address.clone(),
         funded: fund,
-        signature: done.0.signature,
+        signature: done.signature,
         warnings: warnings(&terms, now).iter().map(told).collect(),
         escrow,
-    }))
+    })))
 }
 
+async fn created_at(context: &Context, situation: &Situation) -> Result<view::Escrow> {
+    context.view(&context.situation(&situation.escrow.address).await?).await
+}
+
+/// The terms of the escrow that an earlier run of this command creates.
+fn created(begun: &Intention) -> Option<Terms> {
+    let signed = begun.records().iter().rev().filter_map(|record| Signed::of(&record.signed.attempt).ok());
+    let mut actions = signed.flat_map(|signed| signed.actions());
+    actions.find_map(|action| match action.instruction {
+        EscrowInstruction::Create { terms } => Some(*terms),
+        _ => None,
+    })
+}
+
+/// The salt for a reference, if no escrow was created under it, by this machine or another.
+async fn first_under(context: &Context, reference: &str, args: &CreateArgs, creator: Pubkey) -> Result<[u8; 16]> {
+    let is_relative = |moment: &Moment| matches!(moment, Moment::FromNow(_));
+    let milestones = args.milestone.iter().filter_map(|text| parse::moment(text.split(',').nth(1)?.trim()).ok());
+    let moments = args.deliver_by.iter().chain(&args.fund_by).copied().chain(milestones);
+    if moments.into_iter().any(|moment| is_relative(&moment)) {
+        return Err(CliError::Arguments(
+            "with --reference every deadline is a time, such as 2027-01-31T18:00:00Z: a duration is another deadline each \
+             time that it is typed"
+                .to_owned(),
+        ));
+    }
+    let salt = reference_salt(reference);
+    let filter = Filter { buyer: Some(args.buyer.unwrap_or(creator)), salt: Some(salt), ..Filter::default() };
+    match context.client.list(&filter).await?.first() {
+        None => Ok(salt),
+        Some(first) if first.is_funded() => Err(CliError::Usage(format!(
+            "the escrow {} was created and funded under this reference already: nothing was sent. Look at it with: escrow \
+             show {}",
+            first.address, first.address
+        ))),
+        Some(first) => Err(CliError::Usage(format!(
+            "the escrow {} was created under this reference already, and is not funded: nothing was sent. Look at it, and if \
+             these are your terms: escrow fund {}",
+            first.address, first.address
+        ))),
+    }
+}
+/// What is asked of whoever names no arbiter.
+const NO_ARBITER: &str = "without --arbiter nobody can rule on a dispute. Then a buyer who disputes a delivery, however good it \
+     was, gets back what --unruled leaves, and a seller who delivered badly keeps the rest, unless the two agree. Name an arbiter \
+     with --arbiter, or say with --unruled how much of it is the seller's: --unruled 50 for half each, --unruled 100 for a buyer \
+     who has nothing to win by a dispute";
+
 /// The terms that the arguments name, with `creator` as the buyer where none is named.
-fn agree(args: CreateArgs, creator: Pubkey, denomination: &Denomination, now: i64) -> Result<Terms> {
+fn agree(
+    args: CreateArgs,
+    salt: Option<[u8; 16]>,
+    creator: Pubkey,
+    code: Option<&DeliveryCode>,
+    denomination: &Denomination,
+    now: i64,
+) -> Result<Terms> {
+    if args.arbiter.is_none() && args.unruled.is_none() {
+        return Err(CliError::Arguments(NO_ARBITER.to_owned()));
+    }
     let milestones = match (args.amount, args.deliver_by) {
         (Some(amount), Some(deliver_by)) => vec![MilestoneTerms {
             amount: denomination.parse(&amount)?,
@@ -193,11 +336,20 @@ fn agree(args: CreateArgs, creator: Pubkey, denomination: &Denomination, now: i6
         ruling_window: Some(args.ruling_window.0),
         undelivered_bps: Some(args.undelivered.0),
         unanswered_bps: Some(args.unanswered.0),
-        unruled_bps: Some(args.unruled.0),
+        unruled_bps: args.unruled.map(|share| share.0),
         hashlock: args.hashlock,
         document_hash: args.document.as_deref().map(parse::file_hash).transpose()?,
         milestones,
+        salt,
+        retention: args
+            .retention
+            .zip(args.retained_for)
+            .map(|(Percent(bps), Window(seconds))| Retention { bps, seconds }),
         ..TermsBuilder::new(args.buyer.unwrap_or(creator), args.seller, denomination.asset)
+    };
+    let builder = match (code, args.delivery_code) {
+        (Some(code), Some(kind)) => builder.delivery_code(code, kind.into())?,
+        _ => builder,
     };
     Ok(builder.build(now)?)
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, parse};
 
 /// Arguments of `deliver`.
 #[derive(Debug, Args)]
@@ -28,5 +28,5 @@ pub async fn run(context: &Context, args: DeliverArgs) -> Result<Done> {
     let (milestone, _) = args.milestone.find(&situation.escrow)?;
     let evidence_hash = parse::file_or_hash(args.evidence.as_deref(), args.evidence_hash)?;
     let deliver = situation.action(EscrowInstruction::Deliver { milestone, evidence_hash });
-    perform(context, &situation, &Recipe::only(deliver)).await
+    perform(context, &situation, &Recipe::only(deliver), &Expectations::NONE).await
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, parse};
 
 /// Arguments of `dispute`.
 #[derive(Debug, Args)]
@@ -28,5 +28,5 @@ pub async fn run(context: &Context, args: DisputeArgs) -> Result<Done> {
     let (milestone, _) = args.milestone.find(&situation.escrow)?;
     let reason_hash = parse::file_or_hash(args.reason.as_deref(), args.reason_hash)?;
     let dispute = situation.action(EscrowInstruction::Dispute { milestone, reason_hash });
-    perform(context, &situation, &Recipe::only(dispute)).await
+    perform(context, &situation, &Recipe::only(dispute), &Expectations::NONE).await
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{context::Context, error::Result};
+use crate::{consent::Expectations, context::Context, error::Result};
 
 /// Arguments of `expire`.
 #[derive(Debug, Args)]
@@ -17,5 +17,5 @@ pub async fn run(context: &Context, args: ExpireArgs) -> Result<Done> {
     let situation = context.situation(&args.milestone.escrow).await?;
     let (milestone, _) = args.milestone.find(&situation.escrow)?;
     let expire = situation.action(EscrowInstruction::Expire { milestone });
-    perform(context, &situation, &Recipe::only(expire)).await
+    perform(context, &situation, &Recipe::only(expire), &Expectations::NONE).await
 }

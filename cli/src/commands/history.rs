@@ -13,7 +13,7 @@ use solana_pubkey::Pubkey;
 use crate::{
     context::Context,
     error::{CliError, Result},
-    layout::time,
+    layout::{ClusterLayout, time},
     parse,
 };
 
@@ -32,6 +32,9 @@ pub struct Told(History);
 
 impl Display for Told {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(cluster) = &self.0.cluster {
+            writeln!(f, "{}", ClusterLayout(cluster))?;
+        }
         for Entry { signature, time: when, text, .. } in &self.0.entries {
             match when {
                 Some(when) => writeln!(f, "{}", time(when))?,
@@ -54,7 +57,7 @@ pub async fn run(context: &Context, args: HistoryArgs) -> Result<Told> {
         None => context.client.find(&args.escrow).await?.map(|escrow| escrow.asset()),
     };
     let Some(asset) = asset else {
-        return Err(CliError::Usage(format!(
+        return Err(CliError::NoRecord(format!(
             "the node {} has no record of an escrow created at {}: the address or the cluster is wrong, or the node \
              keeps only recent history",
             context.client.url(),
@@ -62,5 +65,6 @@ pub async fn run(context: &Context, args: HistoryArgs) -> Result<Told> {
         )));
     };
     let denomination = context.client.denomination(asset).await;
-    Ok(Told(History::new(&history, &denomination, context.client.now().await?)))
+    let told = History::new(&history, &denomination, context.client.now().await?);
+    Ok(Told(History { cluster: Some(context.cluster().await?), ..told }))
 }

@@ -3,11 +3,19 @@
 use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
-use escrow_client::{EscrowAccount, Filter, view::Escrow};
+use escrow_client::{
+    EscrowAccount, Filter,
+    view::{Cluster, Escrow},
+};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
-use crate::{context::Context, error::Result, layout::time, parse};
+use crate::{
+    context::Context,
+    error::Result,
+    layout::{ClusterLayout, time},
+    parse,
+};
 
 /// Arguments of `list`. Without any: the escrows in which --keypair has a role; where there is no keypair, all.
 #[derive(Debug, Args)]
@@ -36,17 +44,22 @@ pub struct ListArgs {
 /// The escrows that were found.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub struct Found(Vec<Escrow>);
+pub struct Found {
+    escrows: Vec<Escrow>,
+    #[serde(skip)]
+    cluster: Cluster,
+}
 
 impl Display for Found {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
+        writeln!(f, "{}", ClusterLayout(&self.cluster))?;
+        if self.escrows.is_empty() {
             return writeln!(f, "no escrows found");
         }
-        let amounts = self.0.iter().map(|escrow| escrow.principal.text.chars().count());
+        let amounts = self.escrows.iter().map(|escrow| escrow.principal.text.chars().count());
         let width = amounts.max().unwrap_or(0).max("principal".len());
         writeln!(f, "{:<44}  {:<8}  {:<7}  {:>width$}  next deadline", "escrow", "status", "settled", "principal")?;
-        for escrow in &self.0 {
+        for escrow in &self.escrows {
             let settled = escrow.milestones.iter().filter(|milestone| milestone.deadline.is_none()).count();
             let settled = format!("{settled} of {}", escrow.milestones.len());
             let deadlines = escrow.milestones.iter().filter_map(|milestone| milestone.deadline.as_ref());
@@ -64,7 +77,7 @@ impl Display for Found {
 
 pub async fn run(context: &Context, args: ListArgs) -> Result<Found> {
     let ListArgs { buyer, seller, arbiter, attester, all } = args;
-    let filter = Filter { buyer, seller, arbiter, attester };
+    let filter = Filter { buyer, seller, arbiter, attester, salt: None };
     let me = if filter == Filter::default() && !all { context.address().ok() } else { None };
     let escrows = match me {
         Some(me) => context.client.list_of(&me).await?,
@@ -73,9 +86,12 @@ pub async fn run(context: &Context, args: ListArgs) -> Result<Found> {
     let assets: Vec<_> = escrows.iter().map(EscrowAccount::asset).collect();
     let denominations = context.client.denominations(&assets).await;
     let now = context.client.now().await?;
+    let cluster = context.cluster().await?;
     let views = escrows.iter().filter_map(|escrow| {
         let denomination = denominations.get(&escrow.asset())?;
-        Some(Escrow::new(escrow, denomination, now))
+        let view = Escrow::new(escrow, denomination, now);
+        Some(view.map(|view| Escrow { cluster: Some(cluster.clone()), ..view }))
     });
-    Ok(Found(views.collect::<std::result::Result<_, _>>()?))
+    let escrows = views.collect::<std::result::Result<_, _>>()?;
+    Ok(Found { escrows, cluster })
 }

@@ -64,12 +64,14 @@ impl Display for Running {
             writeln!(f, "{name:<8} {address}  {file}")?;
         }
         let find = |wanted| keys.iter().find(|key| key.name == wanted);
-        let (Some(buyer), Some(seller)) = (find("buyer"), find("seller")) else { return Ok(()) };
+        let (Some(buyer), Some(seller), Some(arbiter)) = (find("buyer"), find("seller"), find("arbiter")) else {
+            return Ok(());
+        };
         writeln!(f, "\nTry in another terminal:\n")?;
         writeln!(
             f,
-            "  escrow create --url {rpc_url} --keypair {} --seller {} --amount 1.5 --deliver-by 14d --fund",
-            buyer.file, seller.address
+            "  escrow create --url {rpc_url} --keypair {} --seller {} --arbiter {} --amount 1.5 --deliver-by 14d --fund",
+            buyer.file, seller.address, arbiter.address
         )?;
         writeln!(f, "  escrow list --url {rpc_url} --all\n\nCtrl-C stops the validator and forgets everything on it.")
     }

@@ -4,41 +4,53 @@ use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
 use escrow_client::{
-    EscrowAccount, Milestone, Recipe, Situation,
+    Action, EscrowAccount, Executed, Milestone, Recipe, Signed, Situation,
     escrow::state::is_named,
     recipe::{PreviewedAction, Step},
+    sender::Intention,
     view,
-    words::{Denomination, Tense, refusal::roles, sentence::Known},
+    words::{Tense, refusal::roles, sentence::Known},
 };
+use escrow_frame::terminal::HANG;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 
 use crate::{
+    checks,
+    consent::{self, Expectations},
     context::Context,
     error::{CliError, Result},
-    layout::MoneyLayout,
+    layout::{ClusterLayout, MoneyLayout, PlanLayout},
     parse,
 };
 
 pub mod accept;
 pub mod cancel;
+pub mod check;
 pub mod claim;
 pub mod close;
+pub mod code;
+pub mod contacts;
 pub mod create;
 pub mod deliver;
 pub mod dispute;
 pub mod expire;
+pub mod explain;
 pub mod fund;
 pub mod history;
+pub mod journal;
 pub mod list;
 #[cfg(feature = "localnet")]
 pub mod localnet;
 pub mod propose;
 pub mod refund;
 pub mod release;
+pub mod resume;
 pub mod rule;
+pub mod share;
 pub mod show;
+pub mod status;
+pub mod verify;
 pub mod withdraw;
 
 /// Which milestone of which escrow.
@@ -68,70 +80,145 @@ impl MilestoneArgs {
     }
 }
 
-/// What a command that changed an escrow did, and how the escrow stands after it.
+/// What a command did that changes an escrow, or would do.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct Done(view::Done);
+#[serde(untagged)]
+pub enum Done {
+    /// It was executed; how the escrow stands after it.
+    Executed(Box<view::Done>),
+    /// Nothing was to be signed; this is what would have been.
+    Planned(Box<view::Plan>),
+}
 
 impl Done {
     /// The same, with a sentence more.
-    fn and(mut self, sentence: &str) -> Self {
-        self.0.done = format!("{} {sentence}", self.0.done);
-        self
+    fn and(self, sentence: &str) -> Self {
+        match self {
+            Self::Executed(mut done) => {
+                done.done = format!("{} {sentence}", done.done);
+                Self::Executed(done)
+            }
+            planned @ Self::Planned(_) => planned,
+        }
     }
 }
 
-/// Previews a recipe, signs and sends it, and tells what was done.
-pub async fn perform(context: &Context, situation: &Situation, recipe: &Recipe) -> Result<Done> {
+/// The one way to a signature, of every command that changes an escrow: who signs is who has to; what the program would refuse is
+/// refused; what is expected is compared; what is about to be signed is shown and agreed to; and only then it is signed and sent.
+pub async fn perform(
+    context: &Context,
+    situation: &Situation,
+    recipe: &Recipe,
+    expectations: &Expectations,
+) -> Result<Done> {
     let Situation { escrow, now, .. } = situation;
-    let signer = context.keypair()?;
+    let signer = context.address()?;
     let actors = recipe.steps.iter().filter_map(|step| match step {
         Step::Do(action) => action.actor.filter(is_named),
         Step::OpenTokenAccount { .. } => None,
     });
     for actor in actors {
-        if actor != signer.pubkey() {
+        if actor != signer {
             return Err(CliError::WrongKeypair {
                 address: actor,
                 role: roles(escrow, &actor),
-                keypair: signer.pubkey(),
-                is: roles(escrow, &signer.pubkey()),
+                keypair: signer,
+                is: roles(escrow, &signer),
             });
         }
+    }
+    if !context.signs_only()
+        && let Some(begun) = context.begun().await?
+        && let Some(executed) = context.take_up(&begun).await?
+    {
+        return taken_up(context, situation, &begun, &executed).await;
     }
     // What the program would refuse, before anything is sent.
     let previewed =
         recipe.preview(escrow, *now).map_err(|refused| CliError::Refused(Box::new(situation.refused(&refused))))?;
-    let made = match previewed.opened {
-        0 => None,
-        token_accounts => {
-            let rent = context.client.token_account_rent(&escrow.state.mint).await?;
-            Some(view::Made { token_accounts, rent: Denomination::SOL.amount(rent).into() })
-        }
-    };
-    let instructions = previewed.units(&signer.pubkey()).concat();
-    let confirmed = context.send(&instructions, signer).await?;
+    consent::expected(situation, expectations)?;
+    let payer = context.payer()?;
+    if context.signs_only() {
+        let plan = view::Plan::new(situation, &previewed)?;
+        let transactions = context.signed_only(&previewed.units(&payer))?;
+        return Ok(Done::Planned(Box::new(view::Plan { transactions, ..plan })));
+    }
+    let found = checks::before(context, situation, &previewed, expectations.any_seller).await?;
+    let steps = previewed.steps(&payer).map_err(escrow_client::Error::from)?;
+    let signers = if payer == signer { 1 } else { 2 };
+    let signatures = u64::try_from(steps.len()).unwrap_or(u64::MAX).saturating_mul(signers);
+    let plan = consent::plan(context, situation, &previewed, signatures).await?;
+    let plan = view::Plan { found, ..plan };
+    if context.is_dry_run() {
+        return Ok(Done::Planned(Box::new(plan)));
+    }
+    consent::obtain(context, situation, &previewed, &plan, expectations)?;
+    let made = plan
+        .cost
+        .filter(|cost| cost.token_accounts > 0)
+        .map(|cost| view::Made { token_accounts: cost.token_accounts, rent: cost.token_account_rent });
+    context.note(format_args!("Escrow {}", escrow.address));
+    let executed = context.execute(steps).await?;
     let told = |PreviewedAction { action, before, preview }: &PreviewedAction| {
         situation.teller().action(action, Known::previewed(action, before, preview)).told(Tense::Past)
     };
-    let escrow = match context.client.find(&escrow.address).await? {
-        None => None,
-        Some(after) => Some(situation.at(after, context.client.now().await?).view()?),
+    done(context, situation, previewed.actions.iter().map(told).collect(), made, &executed).await
+}
+
+/// Tells what an earlier run of the command has done.
+async fn taken_up(context: &Context, situation: &Situation, begun: &Intention, executed: &Executed) -> Result<Done> {
+    let signed = begun.records().iter().filter_map(|record| Signed::of(&record.signed.attempt).ok());
+    let of_run = signed.filter(|signed| executed.transactions.iter().any(|done| done.signature == signed.signature()));
+    let actions: Vec<Action> = of_run.flat_map(|signed| signed.actions()).collect();
+    let told = |action: &Action| situation.teller().action(action, Known::default()).told(Tense::Past);
+    done(context, situation, actions.iter().map(told).collect(), None, executed).await
+}
+
+async fn done(
+    context: &Context,
+    situation: &Situation,
+    sentences: Vec<String>,
+    made: Option<view::Made>,
+    executed: &Executed,
+) -> Result<Done> {
+    // What was executed was executed, whether or not it can be looked at.
+    let escrow = match after(context, situation).await {
+        Ok(escrow) => escrow,
+        Err(error) => {
+            context.note(format_args!("How the escrow stands after it could not be read: {error}"));
+            None
+        }
     };
-    Ok(Done(view::Done {
+    let last = executed.last();
+    Ok(Done::Executed(Box::new(view::Done {
         version: view::VERSION,
-        done: previewed.actions.iter().map(told).collect::<Vec<_>>().join(" "),
+        cluster: context.cluster().await.ok(),
+        done: sentences.join(" "),
         address: situation.escrow.address.to_string(),
-        signature: confirmed.signature.to_string(),
-        slot: confirmed.slot.to_string(),
+        signature: last.map(|last| last.signature.to_string()).unwrap_or_default(),
+        slot: last.map(|last| last.slot.to_string()).unwrap_or_default(),
         made,
         escrow,
-    }))
+    })))
+}
+
+/// How the escrow stands; none where its account is closed.
+async fn after(context: &Context, situation: &Situation) -> Result<Option<view::Escrow>> {
+    match context.client.find(&situation.escrow.address).await? {
+        None => Ok(None),
+        Some(after) => Ok(Some(situation.at(after, context.client.now().await?).view()?)),
+    }
 }
 
 impl Display for Done {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let view::Done { done, address, signature, made, escrow, .. } = &self.0;
+        let view::Done { cluster, done, address, signature, made, escrow, .. } = match self {
+            Self::Executed(done) => &**done,
+            Self::Planned(plan) => return PlanLayout { plan, signer: None, roles: "" }.fmt(f),
+        };
+        if let Some(cluster) = cluster {
+            writeln!(f, "cluster     {HANG}{}", ClusterLayout(cluster))?;
+        }
         writeln!(f, "{done}\nescrow      {address}\ntransaction {signature}")?;
         if let Some(view::Made { token_accounts, rent }) = made {
             let accounts = if *token_accounts == 1 { "token account was" } else { "token accounts were" };

@@ -5,6 +5,7 @@ use escrow_client::{EscrowInstruction, Proposal, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
 use crate::{
+    consent::Expectations,
     context::Context,
     error::{CliError, Result},
     parse::{self, Moment},
@@ -62,7 +63,7 @@ pub async fn run(context: &Context, args: ProposeArgs) -> Result<Done> {
     let open = state.party(&proposer).ok().and_then(|party| state.slot(party).proposal().ok());
     let replaced = open.filter(|open| *open != Proposal::Withdrawn && !args.withdraw);
     let propose = situation.action(EscrowInstruction::Propose { proposal }).by(proposer);
-    let done = perform(context, &situation, &Recipe::only(propose)).await?;
+    let done = perform(context, &situation, &Recipe::only(propose), &Expectations::NONE).await?;
     Ok(match replaced {
         Some(replaced) => done.and(&format!("It replaces yours {}.", situation.teller().proposal(&replaced))),
         None => done,

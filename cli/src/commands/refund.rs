@@ -4,7 +4,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{context::Context, error::Result};
+use crate::{consent::Expectations, context::Context, error::Result};
 
 /// Arguments of `refund`.
 #[derive(Debug, Args)]
@@ -23,5 +23,5 @@ pub async fn run(context: &Context, args: RefundArgs) -> Result<Done> {
     let expected_remaining = present.remaining;
     let amount = args.amount.map_or(Ok(expected_remaining), |text| situation.denomination.parse(&text))?;
     let refund = situation.action(EscrowInstruction::Refund { milestone, amount, expected_remaining });
-    perform(context, &situation, &Recipe::only(refund)).await
+    perform(context, &situation, &Recipe::only(refund), &Expectations::NONE).await
 }

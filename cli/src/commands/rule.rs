@@ -6,7 +6,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, parse};
 
 /// Arguments of `rule`.
 #[derive(Debug, Args)]
@@ -25,6 +25,9 @@ pub struct RuleArgs {
     /// sha256 of the rationale
     #[arg(long, value_name = "HEX", value_parser = parse::hash)]
     rationale_hash: Option<[u8; 32]>,
+
+    #[command(flatten)]
+    expected: Expectations,
 }
 
 pub async fn run(context: &Context, args: RuleArgs) -> Result<Done> {
@@ -33,5 +36,5 @@ pub async fn run(context: &Context, args: RuleArgs) -> Result<Done> {
     let rationale_hash = parse::file_or_hash(args.rationale.as_deref(), args.rationale_hash)?;
     let seller_bps = args.seller_share.0;
     let rule = situation.action(EscrowInstruction::Rule { milestone, seller_bps, rationale_hash });
-    perform(context, &situation, &Recipe::only(rule)).await
+    perform(context, &situation, &Recipe::only(rule), &args.expected).await
 }

@@ -6,6 +6,7 @@ use solana_pubkey::Pubkey;
 
 use super::{Done, perform};
 use crate::{
+    consent::Expectations,
     context::Context,
     error::{CliError, Result},
     parse,
@@ -66,7 +67,7 @@ pub async fn run(context: &Context, args: WithdrawArgs) -> Result<Done> {
         let whom =
             wanted.map_or("nobody".to_owned(), |recipient| format!("the {} nothing", name::recipient(recipient)));
         let anything = if wanted.is_none() { " anything" } else { "" };
-        return Err(CliError::Usage(format!("escrow {address} owes {whom}{anything} right now")));
+        return Err(CliError::NotNow(format!("escrow {address} owes {whom}{anything} right now")));
     }
-    perform(context, &situation, &recipe).await
+    perform(context, &situation, &recipe, &Expectations::NONE).await
 }

@@ -132,9 +132,11 @@ async fn hash_lock(stage: &mut Stage<'_>) -> Result<Gains> {
     let lock = secret.lock();
     let (seller, buyer, mint) = (stage.address("seller"), stage.address("buyer"), stage.mint_option());
     // The buyer knows the secret, and so claims first; the seller's time is longer, to claim after that.
-    let there = format!("create --seller {seller} {mint} --amount 1 --deliver-by 14d --hashlock {lock} --fund");
+    let there =
+        format!("create --seller {seller} {mint} --amount 1 --deliver-by 14d --unruled 50 --hashlock {lock} --fund");
     let there = address_in(&stage.types("buyer", &there).await?)?;
-    let back = format!("create --seller {buyer} {mint} --amount 2.5 --deliver-by 7d --hashlock {lock} --fund");
+    let back =
+        format!("create --seller {buyer} {mint} --amount 2.5 --deliver-by 7d --unruled 50 --hashlock {lock} --fund");
     let back = address_in(&stage.types("seller", &back).await?)?;
     stage.types("buyer", &format!("claim {back} --secret {}", secret.path())).await?;
     // The seller reads it there.
@@ -199,7 +201,7 @@ async fn frozen(stage: &mut Stage<'_>) -> Result<Gains> {
     let marketplace = stage.address("marketplace");
     let terms = format!("--amount 1 --deliver-by 7d --fee 5 --fee-recipient {marketplace}");
     let (seller, mint) = (stage.address("seller"), stage.mint_option());
-    let refused = format!("create --seller {seller} {mint} {terms}");
+    let refused = format!("create --seller {seller} {mint} {terms} --unruled 50");
     stage.is_refused("buyer", &refused, "the terms do not accept").await?;
     let escrow = create(stage, &format!("{terms} --accept-risk freeze --fund")).await?;
     stage.types("buyer", &format!("release {escrow} --amount 0.6")).await?;
@@ -254,9 +256,14 @@ impl Drop for SecretFile {
     }
 }
 
-/// The buyer creates an escrow with the seller, in the asset of the stage. Returns its address.
+/// The buyer creates an escrow with the seller, in the asset of the stage, with an arbiter. Returns its address.
 async fn create(stage: &mut Stage<'_>, terms: &str) -> Result<String> {
     let (seller, mint) = (stage.address("seller"), stage.mint_option());
+    let arbiter = stage.address("arbiter");
+    let terms = match terms.contains("--arbiter") {
+        true => terms.to_owned(),
+        false => format!("--arbiter {arbiter} {terms}"),
+    };
     address_in(&stage.types("buyer", &format!("create --seller {seller} {mint} {terms}")).await?)
 }
 

@@ -1,10 +1,13 @@
 //! Everything that ever happened to an escrow, from the instructions of its transactions: also after it is closed, and
 //! whether or not a node kept the logs.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use solana_client::{
     client_error::{ClientError, ClientErrorKind},
+    nonblocking::rpc_client::RpcClient,
     rpc_client::GetConfirmedSignaturesForAddress2Config,
     rpc_config::RpcTransactionConfig,
     rpc_request::{RpcError, RpcRequest},
@@ -20,7 +23,7 @@ use solana_transaction_status_client_types::{
 
 use super::read::EscrowClient;
 use crate::{
-    Action, Error, EscrowAccount, Result,
+    Action, Error, EscrowAccount, EscrowInstruction, Result, Terms,
     event::{self, Events},
     history::{Entry, History},
 };
@@ -87,8 +90,11 @@ impl EscrowClient {
                 limit: Some(PAGE),
                 commitment: Some(self.at_least_confirmed()),
             };
-            let page = self.rpc.get_signatures_for_address_with_config(address, config).await;
-            let page = page.map_err(|error| self.rpc_error(error))?;
+            let question = |rpc: Arc<RpcClient>| {
+                let config = GetConfirmedSignaturesForAddress2Config { ..config };
+                async move { rpc.get_signatures_for_address_with_config(address, config).await }
+            };
+            let page = self.nodes.ask(question).await?;
             let count = page.len();
             for found in page {
                 let signature =
@@ -108,8 +114,8 @@ impl EscrowClient {
         }
     }
 
-    /// What one transaction did to the escrow, or to any, if `address` is the program's; none where it cannot be read.
-    pub(crate) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
+    /// One transaction; none where it is forgotten or cannot be had.
+    async fn transaction(&self, signature: Signature) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>> {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.at_least_confirmed()),
@@ -117,17 +123,42 @@ impl EscrowClient {
         };
         // Not `get_transaction_with_config`, which does not tell a transaction that is forgotten from a node that fails.
         let asked = json!([signature.to_string(), config]);
-        let answer: std::result::Result<Option<EncodedConfirmedTransactionWithStatusMeta>, ClientError> =
-            self.rpc.send(RpcRequest::GetTransaction, asked).await;
-        let transaction = match answer {
-            Ok(Some(transaction)) => transaction,
-            Ok(None) => return Ok(None),
-            // The node answered, and will not give this one: a version that it does not know, or a pruned ledger.
-            Err(error) if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
-                return Ok(None);
+        let question = |rpc: Arc<RpcClient>| {
+            let asked = asked.clone();
+            async move {
+                let answer: std::result::Result<Option<EncodedConfirmedTransactionWithStatusMeta>, ClientError> =
+                    rpc.send(RpcRequest::GetTransaction, asked).await;
+                match answer {
+                    // The node answered, and will not give this one: a version that it does not know, or a pruned ledger.
+                    Err(error)
+                        if matches!(error.kind(), ClientErrorKind::RpcError(RpcError::RpcResponseError { .. })) =>
+                    {
+                        Ok(None)
+                    }
+                    answer => answer,
+                }
             }
-            Err(error) => return Err(self.rpc_error(error)),
         };
+        self.nodes.ask(question).await
+    }
+
+    /// The escrows that one transaction created.
+    pub(super) async fn created(&self, signature: Signature) -> Result<Vec<(Pubkey, Terms)>> {
+        let Some(transaction) = self.transaction(signature).await? else { return Ok(Vec::new()) };
+        let calls = instructions(&transaction).unwrap_or_default();
+        let created = calls.iter().filter_map(|Called { accounts, data }| {
+            let action = Action::decode_parts(accounts, data)?;
+            match action.instruction {
+                EscrowInstruction::Create { terms } => Some((action.escrow, *terms)),
+                _ => None,
+            }
+        });
+        Ok(created.collect())
+    }
+
+    /// What one transaction did to the escrow, or to any, if `address` is the program's; none where it cannot be read.
+    pub(crate) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
+        let Some(transaction) = self.transaction(signature).await? else { return Ok(None) };
         let (slot, time) = (transaction.slot, transaction.block_time);
         let logs = transaction.transaction.meta.as_ref().map(|meta| meta.log_messages.clone());
         let mut events = match logs {

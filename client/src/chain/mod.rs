@@ -1,7 +1,18 @@
 //! What a node knows: reading escrows, listing them, and their history. Believed only as far as it can be checked.
 
+mod cluster;
+mod cost;
+pub(crate) mod decode;
 mod history;
 pub mod read;
+pub mod recipient;
+mod record;
 mod situation;
+mod squads;
 
-pub use situation::Situation;
+pub use {
+    cluster::Cluster,
+    cost::{Cost, LAMPORTS_PER_SIGNATURE},
+    situation::Situation,
+    squads::OpenProposal,
+};

@@ -138,15 +138,29 @@ impl EscrowAccount {
         Ok(decoded)
     }
 
-    /// The account's data: what [`decode`](Self::decode) reads.
-    pub fn data(&self) -> Vec<u8> {
+    /// The account's data, which [`decode`](Self::decode) reads.
+    pub fn encode(&self) -> Vec<u8> {
         let count = u32::try_from(self.milestones.len()).unwrap_or(u32::MAX);
         let mut data = Escrow::DISCRIMINATOR.to_vec();
         data.extend_from_slice(bytemuck::bytes_of(&self.state));
         data.extend_from_slice(&count.to_le_bytes());
         data.extend_from_slice(&[0; 4]);
-        data.extend_from_slice(bytemuck::cast_slice(&self.milestones));
+        data.extend(self.milestones.iter().flat_map(bytemuck::bytes_of));
         data
+    }
+
+    /// Decodes an account's data of which it is not known where it lies: at the address that follows from its terms. Whether
+    /// an account with this data is there, a node tells.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not an escrow of this program, or anything in it contradicts anything else.
+    pub fn decode_data(data: &[u8]) -> Result<Self, AccountError> {
+        let account = Account { data: data.to_vec(), owner: escrow::ID, ..Account::default() };
+        match Self::decode(Pubkey::default(), &account) {
+            Err(AccountError::Address(address)) => Self::decode(address, &account),
+            decoded => decoded,
+        }
     }
 
     /// Everything that follows from something else.

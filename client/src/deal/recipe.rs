@@ -14,7 +14,15 @@ use super::{
     instruction::create_associated_token_account,
     terms::Asset,
 };
-use crate::EscrowError;
+use crate::{
+    EscrowError,
+    send::{Expected, OrderStep},
+    transaction::{
+        Lifetime, PrepareError,
+        budget::{Fees, budget},
+        pack::pack,
+    },
+};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +229,37 @@ impl Recipe {
 }
 
 impl PreviewedRecipe {
+    /// The transactions, each with what it acts on: the escrow as it was previewed before the first of its actions. `payer` pays
+    /// for the token accounts.
+    ///
+    /// # Errors
+    ///
+    /// Where one action alone does not fit into a transaction.
+    pub fn steps(&self, payer: &Pubkey) -> Result<Vec<OrderStep>, PrepareError> {
+        let lifetime = Lifetime::default();
+        // As much room as the compute budget takes.
+        let frame = budget(&[], &Fees::default(), 1);
+        let packed = pack(&self.units(payer), &frame, payer, &lifetime)?;
+        let mut actions = self.actions.iter();
+        let steps = packed.into_iter().map(|mut instructions| {
+            instructions.drain(..frame.len().min(instructions.len()));
+            let ours = instructions.iter().filter(|instruction| instruction.program_id == escrow::ID).count();
+            let first = actions.next();
+            for _ in 1..ours {
+                actions.next();
+            }
+            let expected = first.map(|first| Expected {
+                address: first.action.escrow,
+                escrow: match first.action.instruction {
+                    EscrowInstruction::Create { .. } => None,
+                    _ => Some(first.before.clone()),
+                },
+            });
+            OrderStep { instructions, expected }
+        });
+        Ok(steps.collect())
+    }
+
     /// The instructions: one unit for each action, with the token accounts that it needs in front. `payer` pays for those.
     pub fn units(&self, payer: &Pubkey) -> Vec<Vec<Instruction>> {
         let unit = |(owners, index): &(Vec<Pubkey>, usize)| {

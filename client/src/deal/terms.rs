@@ -307,6 +307,15 @@ pub fn is_address_of(terms: &Terms, address: &Pubkey) -> Result<bool, EscrowErro
     Ok(crate::address::escrow_address(terms)? == *address)
 }
 
+/// The salt of a deal that is created under a reference, such as an invoice's number: the same for whoever creates it, so that
+/// a repetition on another machine finds the first by it.
+pub fn reference_salt(reference: &str) -> [u8; 16] {
+    let hash = anchor_lang::sha256(format!("escrow reference:{reference}").as_bytes());
+    let mut salt = [0; 16];
+    salt.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+    salt
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,11 @@
 //! What could go against somebody in terms that the program accepts: said before anybody signs, the worst first.
 
-use escrow::state::{MilestoneTerms, RISKS, Terms, is_named};
+use escrow::state::{MilestoneStatus, MilestoneTerms, RISKS, Terms, is_named};
 
-use super::terms::{DAY, HOUR};
+use super::{
+    account::EscrowAccount,
+    terms::{DAY, HOUR},
+};
 
 /// Against whom it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,6 +120,30 @@ pub fn warnings(terms: &Terms, now: i64) -> Vec<Warning> {
     }
     warn(terms.is_sol() && terms.accepted_risks != 0, Warning::PowersOverSol);
     found
+}
+
+/// The same for an escrow as it stands: what can still happen to it. Empty where nothing is open.
+pub fn warnings_of(escrow: &EscrowAccount, now: i64) -> Vec<Warning> {
+    if escrow.is_settled() {
+        return Vec::new();
+    }
+    let unfunded = !escrow.is_funded();
+    let still_open = |warning: &Warning| {
+        let pending = |milestone: u8| {
+            escrow.milestone(milestone).is_ok_and(|found| found.status() == Ok(MilestoneStatus::Pending))
+        };
+        match warning {
+            Warning::ShortFunding { .. } => unfunded,
+            Warning::ShortDelivery { milestone, .. }
+            | Warning::NoReview { milestone }
+            | Warning::ShortReview { milestone, .. } => pending(*milestone),
+            Warning::UndeliveredPaysSeller { .. } => {
+                escrow.milestones.iter().any(|milestone| milestone.status() == Ok(MilestoneStatus::Pending))
+            }
+            _ => true,
+        }
+    };
+    warnings(&escrow.terms(), now).into_iter().filter(still_open).collect()
 }
 
 impl Warning {

@@ -1,16 +1,9 @@
 //! How a signed transaction is kept: in a database, a file or a queue, until its outcome is known, however many versions of
-//! this crate later.
-//!
-//! | bytes | what |
-//! | --- | --- |
-//! | 1 | the version, 1 |
-//! | 1 | the lifetime: 0 block hash, 1 nonce |
-//! | 48 or 96 | block hash (32), last valid block height (8), slot (8); or nonce account, authority and value (32 each) |
-//! | rest | the transaction as it goes over the wire |
-//!
-//! Numbers are little-endian. A byte more or less than that is no transaction.
+//! this crate later. As JSON, `{"version": 2, "attempt": {…}}`, where the attempt is as `docs/journal.md` describes it.
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use escrow_sender::Attempt;
+use serde_json::{Value, json};
+use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use thiserror::Error;
@@ -18,7 +11,7 @@ use thiserror::Error;
 use super::{Lifetime, Signed};
 
 /// The version that is written.
-const VERSION: u8 = 1;
+const VERSION: u64 = 2;
 
 /// Why kept bytes are not a signed transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -26,26 +19,21 @@ const VERSION: u8 = 1;
 pub enum DecodeError {
     /// Another version of this crate wrote it.
     #[error("they were written in format {0}, and this client reads format {VERSION}")]
-    Version(u8),
-    /// They end too early, or have too much.
+    Version(u64),
+    /// They are something else.
     #[error("they are not what this client writes: {0}")]
     Malformed(String),
     /// A signature is missing or false.
     #[error("a signature in them is missing or false")]
     Signature,
-    /// The transaction has another lifetime than the one beside it.
-    #[error("the transaction in them has another block hash or nonce than the one beside it")]
-    Lifetime,
 }
 
 impl Signed {
     /// The bytes to keep.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        // Writing to memory does not fail.
-        let _ = self.lifetime.serialize(&mut bytes);
-        bytes.extend(wire(&self.transaction));
-        bytes
+        // It is signed, with the lifetime that is beside it: there is no other way to make one.
+        let attempt = self.attempt().ok().and_then(|attempt| serde_json::to_value(attempt).ok());
+        json!({"version": VERSION, "attempt": attempt}).to_string().into_bytes()
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
@@ -54,26 +42,54 @@ impl Signed {
     ///
     /// Where the bytes are something else, or have a false signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let malformed = |error: &dyn std::fmt::Display| DecodeError::Malformed(error.to_string());
-        let (version, mut rest) = bytes.split_first().ok_or_else(|| malformed(&"there are none"))?;
-        if *version != VERSION {
-            return Err(DecodeError::Version(*version));
+        let malformed = |error: serde_json::Error| DecodeError::Malformed(error.to_string());
+        let mut kept: Value = serde_json::from_slice(bytes).map_err(malformed)?;
+        match kept.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(version) => return Err(DecodeError::Version(version)),
+            None => return Err(DecodeError::Malformed("they name no version".to_owned())),
         }
-        let lifetime = Lifetime::deserialize(&mut rest).map_err(|error| malformed(&error))?;
-        let transaction = read_wire(rest).map_err(|error| malformed(&error))?;
+        let attempt = kept.get_mut("attempt").map(Value::take).unwrap_or_default();
+        Self::of(&serde_json::from_value(attempt).map_err(malformed)?)
+    }
+
+    /// The transaction that a journal holds.
+    ///
+    /// # Errors
+    ///
+    /// Where it has a false signature, or none of an account that has to sign.
+    pub fn of(attempt: &Attempt) -> Result<Self, DecodeError> {
+        let transaction = read_wire(attempt.bytes()).map_err(DecodeError::Malformed)?;
         let sound = transaction.sanitize().is_ok() && transaction.verify_with_results().iter().all(|valid| *valid);
         if !sound || transaction.signatures.contains(&Signature::default()) {
             return Err(DecodeError::Signature);
         }
-        if *transaction.message.recent_blockhash() != lifetime.hash() {
-            return Err(DecodeError::Lifetime);
-        }
+        let origin = *attempt.origin();
+        let lifetime = match *attempt.lifetime() {
+            escrow_sender::Lifetime::BlockHash { hash, last_valid } => {
+                Lifetime::Blockhash { hash: hash.0, last_valid_block_height: last_valid.0, origin }
+            }
+            escrow_sender::Lifetime::Nonce { account, value, read_at } => Lifetime::Nonce {
+                account: Pubkey::new_from_array(account.0),
+                authority: authority(&transaction).unwrap_or_default(),
+                value: value.0,
+                read_at: read_at.0,
+                origin,
+            },
+        };
         Ok(Self { transaction, lifetime })
     }
 }
 
+/// Who advances the nonce: the third account of the first instruction.
+fn authority(transaction: &VersionedTransaction) -> Option<Pubkey> {
+    let first = transaction.message.instructions().first()?;
+    let index = first.accounts.get(2)?;
+    transaction.message.static_account_keys().get(usize::from(*index)).copied()
+}
+
 /// The transaction as it goes over the wire.
-pub(super) fn wire(transaction: &VersionedTransaction) -> Vec<u8> {
+pub(crate) fn wire(transaction: &VersionedTransaction) -> Vec<u8> {
     wincode::serialize(transaction).unwrap_or_default()
 }
 

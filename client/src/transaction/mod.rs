@@ -4,12 +4,18 @@
 //!
 //! All are version 0, without lookup tables. [`pack`](pack::pack) divides more than fits into several.
 
+pub mod budget;
 mod encoding;
+pub mod nonce;
 pub mod pack;
+mod programs;
+pub mod received;
+pub mod returned;
+pub mod squads;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use borsh::{BorshDeserialize, BorshSerialize};
-use solana_instruction::Instruction;
+use escrow_sender::{Attempt, AttemptError};
+use solana_instruction::{AccountMeta, Instruction};
 use solana_message::{VersionedMessage, v0::Message};
 use solana_program::hash::Hash;
 use solana_pubkey::Pubkey;
@@ -19,12 +25,15 @@ use solana_transaction::versioned::VersionedTransaction;
 use thiserror::Error;
 
 pub use encoding::DecodeError;
+pub use escrow_sender::Origin;
+
+use crate::Action;
 
 /// The most bytes that a transaction has on the wire.
 pub const PACKET_SIZE: usize = 1_232;
 
 /// How long a transaction can be executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
     /// As long as its block hash is recent.
     Blockhash {
@@ -32,8 +41,8 @@ pub enum Lifetime {
         hash: [u8; 32],
         /// Up to this block height, that block included.
         last_valid_block_height: u64,
-        /// The slot at which the node told the hash.
-        slot: u64,
+        /// Where the ledger stood when it was chosen.
+        origin: Origin,
     },
     /// As long as an account holds this value: any time, until the nonce is advanced by this transaction or another.
     Nonce {
@@ -43,7 +52,18 @@ pub enum Lifetime {
         authority: Pubkey,
         /// The value.
         value: [u8; 32],
+        /// A finalized slot at which the account held it.
+        read_at: u64,
+        /// Where the ledger stood then.
+        origin: Origin,
     },
+}
+
+impl Default for Lifetime {
+    /// None at all: for a transaction that is only measured.
+    fn default() -> Self {
+        Self::Blockhash { hash: [0; 32], last_valid_block_height: 0, origin: Origin::default() }
+    }
 }
 
 impl Lifetime {
@@ -51,6 +71,26 @@ impl Lifetime {
     pub const fn hash(&self) -> Hash {
         match self {
             Self::Blockhash { hash, .. } | Self::Nonce { value: hash, .. } => Hash::new_from_array(*hash),
+        }
+    }
+
+    /// Where the ledger stood when it was chosen.
+    pub const fn origin(&self) -> &Origin {
+        match self {
+            Self::Blockhash { origin, .. } | Self::Nonce { origin, .. } => origin,
+        }
+    }
+
+    /// What a sender needs to know of it.
+    pub(crate) fn limit(&self) -> escrow_sender::Lifetime {
+        use escrow_sender::{Address, Hash, Height, Lifetime, Slot};
+        match *self {
+            Self::Blockhash { hash, last_valid_block_height, .. } => {
+                Lifetime::BlockHash { hash: Hash(hash), last_valid: Height(last_valid_block_height) }
+            }
+            Self::Nonce { account, value, read_at, .. } => {
+                Lifetime::Nonce { account: Address(account.to_bytes()), value: Hash(value), read_at: Slot(read_at) }
+            }
         }
     }
 }
@@ -83,6 +123,9 @@ pub enum PrepareError {
     /// Somebody signs who need not.
     #[error("{0} cannot sign this: nothing in it is theirs to sign")]
     NotASigner(Pubkey),
+    /// The wallet changed more than a wallet may.
+    #[error("the wallet returned another transaction than the one it was given: {0}; it was not taken")]
+    WalletChanged(#[from] returned::Change),
     /// What came back is not what was given away.
     #[error("the wallet returned another transaction than the one it was given: it was not taken")]
     Changed,
@@ -137,6 +180,16 @@ impl Unsigned {
         Ok(Self { transaction, lifetime })
     }
 
+    /// The transaction, with the signatures that there are.
+    pub fn transaction(&self) -> &VersionedTransaction {
+        &self.transaction
+    }
+
+    /// The escrow program's actions in it, in order.
+    pub fn actions(&self) -> Vec<Action> {
+        actions(self.message())
+    }
+
     /// What is signed.
     pub fn message(&self) -> &VersionedMessage {
         &self.transaction.message
@@ -153,6 +206,11 @@ impl Unsigned {
         self.message().static_account_keys().get(..count).unwrap_or_default()
     }
 
+    /// Their signatures, in the same order; all zero for those who have not signed.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.transaction.signatures
+    }
+
     /// Those who have not signed.
     pub fn missing(&self) -> Vec<Pubkey> {
         let signed = self.transaction.signatures.iter().map(|signature| *signature != Signature::default());
@@ -167,6 +225,22 @@ impl Unsigned {
     /// The transaction in base 64, with the signatures that there are: what wallets take.
     pub fn to_base64(&self) -> String {
         BASE64_STANDARD.encode(encoding::wire(&self.transaction))
+    }
+
+    /// Reads what [`to_base64`](Self::to_base64) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Where it is something else, has another lifetime, or a signature in it is false.
+    pub fn from_base64(text: &str, lifetime: Lifetime) -> Result<Self, PrepareError> {
+        let bytes = BASE64_STANDARD.decode(text).map_err(|error| PrepareError::Malformed(error.to_string()))?;
+        let VersionedTransaction { signatures, message } =
+            encoding::read_wire(&bytes).map_err(PrepareError::Malformed)?;
+        if *message.recent_blockhash() != lifetime.hash() {
+            return Err(PrepareError::Malformed("they have another block hash or nonce".to_owned()));
+        }
+        let none = vec![Signature::default(); signatures.len()];
+        Self { transaction: VersionedTransaction { signatures: none, message }, lifetime }.with_signatures(signatures)
     }
 
     /// The same with the signatures of `signers`, each of whom has to sign.
@@ -206,15 +280,20 @@ impl Unsigned {
     /// # Errors
     ///
     /// Where it is not the transaction that the wallet was given, or a signature in it is false.
-    pub fn take_back(mut self, returned: &str) -> Result<Self, PrepareError> {
+    pub fn take_back(self, returned: &str) -> Result<Self, PrepareError> {
         let malformed = |reason: String| PrepareError::Malformed(reason);
         let bytes = BASE64_STANDARD.decode(returned.trim()).map_err(|error| malformed(error.to_string()))?;
         let returned = encoding::read_wire(&bytes).map_err(|error| malformed(error.to_string()))?;
         if returned.message != self.transaction.message {
             return Err(PrepareError::Changed);
         }
+        self.with_signatures(returned.signatures)
+    }
+
+    /// The same with these signatures, in the order of the signers; those that are missing are all zero.
+    fn with_signatures(mut self, signatures: Vec<Signature>) -> Result<Self, PrepareError> {
         let signers = self.signers().to_vec();
-        for (signer, signature) in signers.iter().zip(returned.signatures) {
+        for (signer, signature) in signers.iter().zip(signatures) {
             if signature != Signature::default() {
                 self = self.attach(signer, signature)?;
             }
@@ -252,6 +331,38 @@ impl Signed {
     pub fn lifetime(&self) -> Lifetime {
         self.lifetime
     }
+
+    /// What a sender keeps and repeats.
+    ///
+    /// # Errors
+    ///
+    /// None for a transaction that was signed with the lifetime that is beside it.
+    pub fn attempt(&self) -> Result<Attempt, AttemptError> {
+        let shows = !self.actions().is_empty();
+        Attempt::new(&encoding::wire(&self.transaction), self.lifetime.limit(), *self.lifetime.origin(), shows)
+    }
+
+    /// The escrow program's actions in it, in order.
+    pub fn actions(&self) -> Vec<Action> {
+        actions(&self.transaction.message)
+    }
+}
+
+/// The escrow program's actions in a message without lookup tables, in order.
+pub fn actions(message: &VersionedMessage) -> Vec<Action> {
+    let keys = message.static_account_keys();
+    let decoded = message.instructions().iter().filter_map(|instruction| {
+        if keys.get(usize::from(instruction.program_id_index)) != Some(&escrow::ID) {
+            return None;
+        }
+        let meta = |index: &u8| {
+            let index = usize::from(*index);
+            Some(AccountMeta::new_readonly(*keys.get(index)?, message.is_signer(index)))
+        };
+        let accounts: Option<Vec<AccountMeta>> = instruction.accounts.iter().map(meta).collect();
+        Action::decode_parts(&accounts?, &instruction.data)
+    });
+    decoded.collect()
 }
 
 impl Submitted {

@@ -1,11 +1,14 @@
-//! Amounts, times and roles.
+//! Clusters, amounts, times and roles.
 
 use std::fmt::{self, Display, Formatter};
 
 use escrow::state::{MilestoneStatus, Moved, Recipient};
 use serde::{Deserialize, Serialize};
+use solana_commitment_config::CommitmentLevel;
+use solana_pubkey::Pubkey;
 
 use crate::{
+    chain,
     explain::Actor,
     words::{self, Denomination},
 };
@@ -25,6 +28,41 @@ pub struct Amount {
 impl From<words::Amount> for Amount {
     fn from(amount: words::Amount) -> Self {
         Self { units: amount.units.to_string(), decimals: amount.decimals, text: amount.to_string() }
+    }
+}
+
+/// The cluster that was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Cluster {
+    /// `mainnet-beta`, `devnet`, `testnet` or `private`: by the genesis, not by the node's name.
+    pub name: String,
+    /// The genesis hash, in base58, of a private one.
+    pub genesis: Option<String>,
+    /// Whether its money is worth something.
+    pub real: bool,
+    /// The node, without what may be a secret in its URL.
+    pub url: String,
+    /// How final what was read is: `processed`, `confirmed` or `finalized`.
+    pub commitment: String,
+    /// The program.
+    pub program: String,
+}
+
+impl Cluster {
+    /// `cluster` as the node at `url` tells of it, read at this commitment.
+    pub fn new(cluster: chain::Cluster, url: String, commitment: CommitmentLevel) -> Self {
+        Self {
+            name: cluster.name().to_owned(),
+            genesis: match cluster {
+                chain::Cluster::Private { genesis } => Some(Pubkey::new_from_array(genesis).to_string()),
+                _ => None,
+            },
+            real: cluster.is_real(),
+            url,
+            commitment: commitment.to_string(),
+            program: escrow::ID.to_string(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Escrow};
+use super::{Amount, Cluster, Escrow};
 
 /// A change that was executed, and how the escrow stands after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +10,8 @@ use super::{Amount, Escrow};
 pub struct Done {
     /// The version of this view.
     pub version: u32,
+    /// Where it was done.
+    pub cluster: Option<Cluster>,
     /// What was done, in words.
     pub done: String,
     /// The escrow's address.

@@ -2,15 +2,18 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use escrow::state::{Milestone as State, RISKS, is_named};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use escrow::state::{Milestone as State, MilestoneStatus, RISKS, Recipient, is_named};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
-use super::{Amount, Progress, Role, Shares, Time, VERSION};
+use super::{Amount, Cluster, Course, Progress, Role, Shares, Time, VERSION};
 use crate::{
     EscrowAccount, EscrowError,
+    ending::{self, Outcome, endings, silence},
     explain::{Possibility, possibilities},
-    words::{self, Denomination, Tense, name, sentence::Teller},
+    warning::warnings_of,
+    words::{self, Denomination, Tense, name, sentence::Teller, warning::told},
 };
 
 /// An escrow.
@@ -19,6 +22,8 @@ use crate::{
 pub struct Escrow {
     /// The version of this view.
     pub version: u32,
+    /// Where it was read; none where it was not read from a node.
+    pub cluster: Option<Cluster>,
     /// Its address, which follows from its terms.
     pub address: String,
     /// How it stands as a whole.
@@ -85,6 +90,60 @@ pub struct Escrow {
     pub milestones: Vec<Milestone>,
     /// What may happen now or later, by whom and until when, if nothing else happens before.
     pub next: Vec<Next>,
+    /// What is missing in the milestones' courses, for people; none where they are whole, and where they were not asked for.
+    pub history_missing: Option<String>,
+    /// Where it stands, in one sentence.
+    pub standing: String,
+    /// The steps of its life: funded, delivered, decided, paid out.
+    pub timeline: Vec<Step>,
+    /// Whose the principal is: what is open, and what is decided for each. It adds up to the principal.
+    pub money: Vec<Share>,
+    /// What happens if nobody does anything any more; none where nothing is open.
+    pub silence: Option<String>,
+    /// The ways in which what is open can end, and what everybody would get.
+    pub endings: Vec<Ending>,
+    /// What could go against somebody in its terms, in words, the worst first.
+    pub warnings: Vec<String>,
+    /// The account as it stands, in base64: with it anyone can check all of this, or go on without a node.
+    pub account: String,
+}
+
+/// A step in an escrow's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Step {
+    /// `funded`, `delivered`, `decided` or `paid_out`.
+    pub step: String,
+    /// Whether it is done.
+    pub done: bool,
+    /// Of how many milestones it is done, for those steps that each milestone takes.
+    pub milestones: Option<u8>,
+    /// When it was done, or until when it can be; none where that is not known.
+    pub time: Option<Time>,
+}
+
+/// A part of the principal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Share {
+    /// Whose it is; none: it is undecided.
+    pub of: Option<Role>,
+    /// How much.
+    pub amount: Amount,
+    /// What of it waits to be paid out.
+    pub waiting: Amount,
+}
+
+/// A way in which a deal can end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Ending {
+    /// Which: `released`, `claimed`, `unanswered`, `unruled`, `ruled_for_buyer`, `ruled_for_seller`, `refunded` or `silence`.
+    pub ending: String,
+    /// The same in words.
+    pub text: String,
+    /// What everybody would get of what is open.
+    pub shares: Shares,
 }
 
 /// How an escrow stands as a whole.
@@ -152,6 +211,8 @@ pub struct Milestone {
     pub default_seller_bps: Option<u16>,
     /// The same in words, with the amounts.
     pub silence: Option<String>,
+    /// How it went; none where that was not asked for.
+    pub course: Option<Course>,
 }
 
 /// Something that may happen.
@@ -190,6 +251,7 @@ impl Escrow {
         let funded = escrow.is_funded();
         Ok(Self {
             version: VERSION,
+            cluster: None,
             address: address.to_string(),
             status: escrow.into(),
             buyer: state.buyer.to_string(),
@@ -236,7 +298,107 @@ impl Escrow {
                 .map(|(index, milestone)| Milestone::new(escrow, index, milestone, teller))
                 .collect::<Result<_, _>>()?,
             next: possibilities(escrow, now).iter().map(|possible| Next::new(escrow, possible, teller)).collect(),
+            history_missing: None,
+            standing: teller.standing(escrow),
+            timeline: timeline(escrow, now),
+            money: money(escrow, denomination),
+            silence: silence(escrow, now).map(|outcome| teller.if_nobody_acts(&outcome, funded)),
+            endings: endings(escrow, now).iter().map(|outcome| Ending::new(escrow, outcome, denomination)).collect(),
+            warnings: warnings_of(escrow, now).iter().map(told).collect(),
+            account: BASE64_STANDARD.encode(escrow.encode()),
         })
+    }
+}
+
+/// The steps of an escrow's life.
+fn timeline(escrow: &EscrowAccount, now: i64) -> Vec<Step> {
+    let EscrowAccount { state, milestones, .. } = escrow;
+    let time = |unix| Some(Time::from(words::Time::new(unix, now)));
+    let funded = escrow.is_funded();
+    let count = |is: fn(&State) -> bool| {
+        let count = milestones.iter().filter(|milestone| is(milestone)).count();
+        u8::try_from(count).unwrap_or(u8::MAX)
+    };
+    let delivered = count(|milestone| milestone.status() != Ok(MilestoneStatus::Pending));
+    let decided = count(State::is_settled);
+    let all = u8::try_from(milestones.len()).unwrap_or(u8::MAX);
+    let next =
+        |is: fn(&State) -> bool| milestones.iter().filter(|milestone| is(milestone)).map(|open| open.deadline).min();
+    let deadline = |is| if funded { next(is).and_then(time) } else { None };
+    vec![
+        Step {
+            step: "funded".to_owned(),
+            done: funded,
+            milestones: None,
+            time: time(if funded { state.funded_at } else { state.fund_by }),
+        },
+        Step {
+            step: "delivered".to_owned(),
+            done: funded && delivered == all,
+            milestones: Some(delivered),
+            time: deadline(|milestone| milestone.status() == Ok(MilestoneStatus::Pending)),
+        },
+        Step {
+            step: "decided".to_owned(),
+            done: escrow.is_settled(),
+            milestones: Some(decided),
+            time: deadline(|milestone| {
+                matches!(milestone.status(), Ok(MilestoneStatus::Delivered | MilestoneStatus::Disputed))
+            }),
+        },
+        Step {
+            step: "paid_out".to_owned(),
+            done: escrow.is_settled() && escrow.due().next().is_none(),
+            milestones: None,
+            time: None,
+        },
+    ]
+}
+
+/// Whose the principal is, leaving out those who have nothing of it.
+fn money(escrow: &EscrowAccount, denomination: &Denomination) -> Vec<Share> {
+    let ledger = &escrow.state.ledger;
+    let open = escrow.milestones.iter().fold(0u64, |sum, milestone| sum.saturating_add(milestone.remaining));
+    let share = |of: Option<Recipient>, units: u64| Share {
+        of: of.map(Role::from),
+        amount: denomination.amount(units).into(),
+        waiting: denomination.amount(of.map_or(0, |of| ledger.due(of))).into(),
+    };
+    let all = [
+        (None, open),
+        (Some(Recipient::Seller), ledger.released.saturating_sub(ledger.fees)),
+        (Some(Recipient::Fee), ledger.fees),
+        (Some(Recipient::Buyer), ledger.refunded),
+        (Some(Recipient::Arbiter), ledger.arbiter_fees),
+    ];
+    all.into_iter().filter(|(_, units)| *units > 0).map(|(of, units)| share(of, units)).collect()
+}
+
+impl Escrow {
+    /// The escrow that it tells of, proved by its own account: none where that is not one.
+    pub fn decode(&self) -> Option<EscrowAccount> {
+        EscrowAccount::decode_data(&BASE64_STANDARD.decode(&self.account).ok()?).ok()
+    }
+}
+
+impl Ending {
+    fn new(escrow: &EscrowAccount, outcome: &Outcome, denomination: &Denomination) -> Self {
+        let Outcome { ending, moved, .. } = outcome;
+        let word = match ending {
+            ending::Ending::Silence => "silence",
+            ending::Ending::Released => "released",
+            ending::Ending::Unanswered => "unanswered",
+            ending::Ending::Unruled => "unruled",
+            ending::Ending::RuledForBuyer => "ruled_for_buyer",
+            ending::Ending::RuledForSeller => "ruled_for_seller",
+            ending::Ending::Refunded => "refunded",
+            ending::Ending::Claimed => "claimed",
+        };
+        Self {
+            ending: word.to_owned(),
+            text: words::ending::name(*ending, escrow).to_owned(),
+            shares: Shares::new(moved, denomination),
+        }
     }
 }
 
@@ -253,6 +415,7 @@ impl Milestone {
             review_window_seconds: milestone.review_window,
             default_seller_bps: escrow.state.default_bps(status).ok(),
             silence: teller.silence(escrow, index),
+            course: None,
         })
     }
 }

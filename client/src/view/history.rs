@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Shares, Time, VERSION};
+use super::{Amount, Cluster, Shares, Time, VERSION};
 use crate::{
     Action, EscrowInstruction,
     history::{self, Completeness, Step},
@@ -19,6 +19,8 @@ use crate::{
 pub struct History {
     /// The version of this view.
     pub version: u32,
+    /// Where it was read; none where it was not read from a node.
+    pub cluster: Option<Cluster>,
     /// The escrow's address.
     pub escrow: String,
     /// Whether this is all of its life, and the account stands as it says.
@@ -69,6 +71,7 @@ impl History {
         let teller = Teller { denomination, now };
         Self {
             version: VERSION,
+            cluster: None,
             escrow: history.escrow.to_string(),
             complete: history.completeness == Completeness::Whole && history.unreadable.is_empty(),
             missing: words::history::missing(history, now),

@@ -7,17 +7,19 @@
 
 mod case;
 mod common;
+mod course;
 mod done;
 mod due;
 mod escrow;
 mod event;
 mod history;
+mod plan;
 mod receipt;
 
 #[cfg(feature = "schema")]
 use serde::Serialize;
 
-pub use {case::*, common::*, done::*, due::*, escrow::*, event::*, history::*, receipt::*};
+pub use {case::*, common::*, course::*, done::*, due::*, escrow::*, event::*, history::*, plan::*, receipt::*};
 
 /// The version of the views.
 pub const VERSION: u32 = 1;
@@ -34,6 +36,7 @@ pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
         ("event", schema::<Event>("Something that happened to an escrow, or a deadline that comes near")),
         ("receipt", schema::<Receipt>("A receipt for a deal that is over")),
         ("done", schema::<Done>("A change to an escrow that was executed")),
+        ("plan", schema::<Plan>("What is about to be signed")),
     ]
 }
 

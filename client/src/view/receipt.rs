@@ -31,7 +31,7 @@ pub struct Receipt {
     /// sha256 of the written agreement, in hexadecimal.
     pub document_hash: Option<String>,
     /// How it stands.
-    pub ending: Ending,
+    pub ending: Ended,
     /// When the escrow was created.
     pub created: Time,
     /// When the last thing happened.
@@ -45,7 +45,7 @@ pub struct Receipt {
     /// What is decided and still to be paid out.
     pub due: Shares,
     /// What was decided, in order.
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<Settlement>,
     /// What moved, in order.
     pub movements: Vec<Movement>,
     /// The transaction that closed the account; none where it is open.
@@ -60,7 +60,7 @@ pub struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum Ended {
     /// It was given up before anything was paid in.
     GivenUp,
     /// Everything is decided and paid out.
@@ -72,7 +72,7 @@ pub enum Ending {
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Decision {
+pub struct Settlement {
     /// The milestone's number, counted from 1; none: all that remained.
     pub milestone: Option<u8>,
     /// How it came about.
@@ -146,7 +146,7 @@ impl Receipt {
         let time = |unix| Time::from(words::Time::new(unix, now));
         let shares = |moved| Shares::new(&moved, denomination);
         let terms = &receipt.terms;
-        let decision = |one: &receipt::Decision| Decision {
+        let decision = |one: &receipt::Decision| Settlement {
             milestone: one.milestone.map(name::number),
             reason: one.reason.into(),
             shares: shares(one.moved),
@@ -164,9 +164,9 @@ impl Receipt {
             decimals_unknown: denomination.unknown_because(),
             document_hash: (terms.document_hash != [0; 32]).then(|| hex::encode(terms.document_hash)),
             ending: match receipt.ending {
-                receipt::Ending::GivenUp => Ending::GivenUp,
-                receipt::Ending::Paid => Ending::Paid,
-                receipt::Ending::Due => Ending::Due,
+                receipt::Ending::GivenUp => Ended::GivenUp,
+                receipt::Ending::Paid => Ended::Paid,
+                receipt::Ending::Due => Ended::Due,
             },
             created: time(receipt.created),
             ended: time(receipt.ended),

@@ -5,21 +5,29 @@
 //! - [`time`]: moments and durations;
 //! - [`name`]: one name for each role, status and deadline;
 //! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
+//! - [`ending`]: the ways in which a deal can end;
+//! - [`share`]: a deal as a message;
+//! - [`standing`]: where a deal stands;
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
 //! - [`due`]: what an escrow asks of somebody, and the deadlines that come near;
 //! - [`history`]: what a history does not tell;
 //! - [`receipt`]: how a deal ended, and what moved;
 //! - [`warning`]: what could go against somebody;
+//! - [`record`]: what somebody has done before;
 //! - [`parse`]: and what people write, read.
 
 pub mod amount;
 pub mod due;
+pub mod ending;
 pub mod history;
 pub mod name;
 pub mod parse;
 pub mod receipt;
+pub mod record;
 pub mod refusal;
 pub mod sentence;
+pub mod share;
+pub mod standing;
 pub mod time;
 pub mod warning;
 

@@ -131,9 +131,11 @@ impl Teller<'_> {
         let shares = || moved.map_or_else(String::new, |moved| self.behind_an_amount(&moved));
         let number = action.instruction.milestone().map_or(0, name::number);
         let rent_back = || before.map(|before| format!("its rent goes back to {}", before.state.rent_payer));
+        // The instruction's own name, in its other forms.
+        let own = |present, past| [action.instruction.name(), present, past];
         let (verb, what, then): (Verb, String, Option<String>) = match &action.instruction {
             EscrowInstruction::Create { terms } => (
-                ["create", "creates", "created"],
+                own("creates", "created"),
                 format!(
                     "the escrow: {} from {} to {}",
                     amount(terms.principal().unwrap_or(0)),
@@ -148,17 +150,15 @@ impl Teller<'_> {
                 (["pay", "pays", "paid"], format!("{paid} into the escrow"), None)
             }
             EscrowInstruction::Cancel => match before.map(EscrowAccount::is_funded) {
-                Some(false) => (
-                    ["cancel", "cancels", "cancelled"],
-                    "the escrow, into which nothing was paid".to_owned(),
-                    rent_back(),
-                ),
+                Some(false) => {
+                    (own("cancels", "cancelled"), "the escrow, into which nothing was paid".to_owned(), rent_back())
+                }
                 Some(true) => (
-                    ["cancel", "cancels", "cancelled"],
+                    own("cancels", "cancelled"),
                     format!("the escrow: {}", self.shares(&moved.unwrap_or_default())),
                     None,
                 ),
-                None => (["cancel", "cancels", "cancelled"], format!("the escrow{}", shares()), None),
+                None => (own("cancels", "cancelled"), format!("the escrow{}", shares()), None),
             },
             EscrowInstruction::Deliver { evidence_hash, .. } => (
                 ["mark", "marks", "marked"],
@@ -166,21 +166,21 @@ impl Teller<'_> {
                 deadline.map(|deadline| format!("the buyer can dispute it until {}", time(deadline))),
             ),
             EscrowInstruction::Claim { .. } => {
-                (["claim", "claims", "claimed"], format!("milestone {number} with the secret{}", shares()), None)
+                (own("claims", "claimed"), format!("milestone {number} with the secret{}", shares()), None)
             }
             EscrowInstruction::Release { amount: units, .. } => {
                 let whom = moved.map_or_else(|| " to the seller".to_owned(), |moved| self.behind_an_amount(&moved));
-                (["release", "releases", "released"], format!("{} of milestone {number}{whom}", amount(*units)), None)
+                (own("releases", "released"), format!("{} of milestone {number}{whom}", amount(*units)), None)
             }
             EscrowInstruction::Refund { amount: units, .. } => {
                 let what = format!("{} of milestone {number} to the buyer", amount(*units));
-                (["refund", "refunds", "refunded"], what, None)
+                (own("refunds", "refunded"), what, None)
             }
             EscrowInstruction::Dispute { reason_hash, .. } => {
                 let arbiter = before.is_some_and(|before| is_named(&before.state.arbiter));
                 let who = if arbiter { "the arbiter can rule, or both can settle," } else { "both can settle" };
                 (
-                    ["dispute", "disputes", "disputed"],
+                    own("disputes", "disputed"),
                     format!("milestone {number}{}", hash("reason", reason_hash)),
                     deadline.map(|deadline| format!("{who} until {}", time(deadline))),
                 )
@@ -190,7 +190,7 @@ impl Teller<'_> {
                 let share = name::percent(*seller_bps);
                 let shares = moved.map_or_else(String::new, |moved| format!(": {}", self.shares(&moved)));
                 (
-                    ["rule", "rules", "ruled"],
+                    own("rules", "ruled"),
                     format!("on milestone {number}, {share} for the seller{rationale}{shares}"),
                     None,
                 )
@@ -199,12 +199,12 @@ impl Teller<'_> {
                 (["withdraw", "withdraws", "withdrew"], "the proposal".to_owned(), None)
             }
             EscrowInstruction::Propose { proposal } => (
-                ["propose", "proposes", "proposed"],
+                own("proposes", "proposed"),
                 self.proposal(proposal),
                 expiry(proposal).map(|expiry| format!("the other party can accept until {}", time(expiry))),
             ),
             EscrowInstruction::Accept { proposal } => {
-                (["accept", "accepts", "accepted"], format!("the proposal {}", self.proposal(proposal)), None)
+                (own("accepts", "accepted"), format!("the proposal {}", self.proposal(proposal)), None)
             }
             EscrowInstruction::Expire { .. } => (
                 ["apply", "applies", "applied"],
@@ -222,7 +222,7 @@ impl Teller<'_> {
                 };
                 (["send", "sends", "sent"], format!("the {recipient_name} {due}"), None)
             }
-            EscrowInstruction::Close => (["close", "closes", "closed"], "the escrow".to_owned(), rent_back()),
+            EscrowInstruction::Close => (own("closes", "closed"), "the escrow".to_owned(), rent_back()),
         };
         Sentence { who, verb, what, then }
     }

@@ -55,8 +55,17 @@ impl Profile {
 /// One of the methods by which a client sends and waits, sending above all; or any.
 fn on_some_method(random: &mut Random, fault: Fault) -> Rule {
     let send = "sendTransaction";
-    let others =
-        [send, send, "getSignatureStatuses", "getSignatureStatuses", "getBlockHeight", "getLatestBlockhash", ""];
+    let others = [
+        send,
+        send,
+        "getSignatureStatuses",
+        "getSignatureStatuses",
+        "getBlockHeight",
+        "getEpochInfo",
+        "getLatestBlockhash",
+        "getAccountInfo",
+        "",
+    ];
     match random.choose(send, &others) {
         "" => Rule::always(fault),
         method => Rule::on(method, fault),
@@ -154,7 +163,10 @@ fn nonsense(random: &mut Random) -> Rule {
         )),
         3 | 4 => {
             let code = random.choose(-32603, &RpcError::CODES);
-            Answer::Rpc(random.choose(RpcError::usual(code), &[RpcError::without_data(code)]))
+            // Some quote what they were asked, with the key in it.
+            let message = format!("{} at {{url}}", RpcError::usual(code).message);
+            let quoting = RpcError { message, ..RpcError::usual(code) };
+            Answer::Rpc(random.choose(RpcError::usual(code), &[RpcError::without_data(code), quoting]))
         }
         5 => {
             let wrong = random.signed(40);

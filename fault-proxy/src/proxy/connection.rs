@@ -17,8 +17,9 @@ use tokio::{
 
 use super::{
     Shared,
+    asked::Asked,
     body::Payload,
-    exchange::{Asked, exchange},
+    exchange::exchange,
     life::Life,
     reply::{Raw, Reply},
 };

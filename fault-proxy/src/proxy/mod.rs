@@ -1,6 +1,7 @@
 //! The proxy: between clients and their nodes, on loopback.
 
 mod active;
+mod asked;
 mod behind;
 mod body;
 mod connection;

@@ -9,7 +9,7 @@ use hyper::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{body::Payload, exchange::Asked, upstream::Answered};
+use super::{asked::Asked, body::Payload, upstream::Answered};
 use crate::{
     json_rpc::{Kind, Request},
     plan::{Answer, Http, Nonsense, RetryAfter},

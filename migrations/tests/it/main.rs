@@ -10,7 +10,7 @@ mod wire;
 use std::sync::Arc;
 
 use escrow_localnet::{Config, Localnet};
-use escrow_migrations::{Deploy, Done, Elf, ElfHash, Program, Result, Upgrade};
+use escrow_migrations::{Deploy, Deployment, Elf, ElfHash, Program, Result, Upgrade};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -139,6 +139,6 @@ fn writes(elf: &Elf, piece: usize) -> usize {
     elf.bytes().chunks(piece).filter(|piece| piece.iter().any(|byte| *byte != 0)).count()
 }
 
-fn address(result: &Result<Done>) -> Option<Pubkey> {
+fn address(result: &Result<Deployment>) -> Option<Pubkey> {
     result.as_ref().ok().map(|done| done.program)
 }

@@ -1,4 +1,4 @@
-//! What Anchor's macros leave out of the description of the interface. `cargo xtask idl` runs this and reads what it
+//! What Anchor's macros leave out of the description of the interface. `cargo xtask generate` runs this and reads what it
 //! prints, like the tests that the macros generate.
 
 use anchor_lang::IdlAccountType;

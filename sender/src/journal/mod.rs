@@ -111,6 +111,14 @@ impl Journal {
         Self::open_on(Box::new(System), folder.into())
     }
 
+    /// Everything that it still holds, the last begun first: for people.
+    pub fn all(&self) -> Result<Vec<Intention>, JournalError> {
+        let mut all: Vec<Intention> = self.read()?.intentions.values().cloned().collect();
+        all.retain(|intention| !intention.records().is_empty());
+        all.sort_by_key(|intention| std::cmp::Reverse(intention.records().first().map(|record| record.signed.at)));
+        Ok(all)
+    }
+
     fn open_on(disk: Box<dyn Disk>, folder: PathBuf) -> Result<Self, JournalError> {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]

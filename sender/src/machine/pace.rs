@@ -16,11 +16,21 @@ pub struct Pace {
     pub limit: u64,
     /// How long the same command counts as a repetition after it succeeded.
     pub recent: u64,
+    /// How long a claim on an intention lasts after who made it has died: the next process waits for that.
+    pub claim: u64,
 }
 
 impl Default for Pace {
     /// For Solana's public clusters.
     fn default() -> Self {
-        Self { poll: 400, answer: 10_000, resend: 2_000, patience: 20_000, limit: 180_000, recent: 600_000 }
+        Self {
+            poll: 400,
+            answer: 10_000,
+            resend: 2_000,
+            patience: 20_000,
+            limit: 180_000,
+            recent: 600_000,
+            claim: 60_000,
+        }
     }
 }

@@ -3,8 +3,7 @@
 //! All of them hold always. A simulation may take one away (feature `ablation`), to show that it would notice.
 
 use crate::{
-    Commitment, Hash, Height, Origin, Pace, Position, Reading, Slot, Status, Time, machine::Effect,
-    transaction::MAX_AGE,
+    Commitment, Hash, Height, Origin, Pace, Reading, Slot, Status, Time, machine::Effect, transaction::MAX_AGE,
 };
 
 /// How many slots a bank must be past a finalized one so that it descends from it: a block is final when this many follow
@@ -199,7 +198,7 @@ impl Rules {
 
     /// The journal takes a signing only at the one place that follows from what it holds: of two processes, one is refused
     /// before it sends anything.
-    pub fn is_next(self, position: Position, next: Option<Position>) -> bool {
+    pub fn is_next<Position: PartialEq>(self, position: Position, next: Option<Position>) -> bool {
         Some(position) == next || self.off(Rule::NextOnly)
     }
 

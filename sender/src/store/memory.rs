@@ -8,6 +8,12 @@ use std::{
 use super::{Claim, Fence, Store, StoreError};
 use crate::{Entry, Fingerprint, Intention, Judged, Seen, Signed, Time};
 
+/// So many intentions are held before those that nobody needs are let go.
+const MANY: usize = 4_096;
+
+/// How long what has succeeded is held, in milliseconds, so that a repetition is pointed out.
+const KEEP: u64 = 3_600_000;
+
 /// A journal that ends with its process. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
@@ -27,9 +33,19 @@ impl Memory {
     }
 }
 
+fn is_needed(intention: &Intention, now: Time) -> bool {
+    let leased = intention.lease().is_some_and(|lease| lease.until > now);
+    let recent = intention.records().iter().any(|record| now.since(record.signed.at) < KEEP);
+    leased || recent || intention.is_unresolved()
+}
+
 impl Store for Memory {
     async fn claim(&self, fingerprint: Fingerprint, owner: &str, now: Time, until: Time) -> Result<Claim, StoreError> {
         let mut intentions = self.lock();
+        // When it has doubled: letting go costs as much as all that was added since.
+        if intentions.len() >= MANY && intentions.len().is_power_of_two() {
+            intentions.retain(|_, intention| is_needed(intention, now));
+        }
         let intention = intentions.entry(fingerprint).or_insert_with(|| Intention::new(fingerprint));
         match intention.claim(owner, now, until) {
             Ok(lease) => {

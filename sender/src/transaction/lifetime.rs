@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::{MAX_AGE, Origin};
 use crate::{Address, Hash, Height, Node, Reading, Rules, Slot};
-
-/// How many blocks after its own a block hash may be used: a constant of Solana's.
-pub const MAX_AGE: u64 = 150;
 
 /// What limits a transaction's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,20 +36,6 @@ impl Lifetime {
             Self::Nonce { value, .. } => *value,
         }
     }
-}
-
-/// Where the ledger stood when a transaction was signed. A node that shows less is behind, or on another ledger; a node
-/// whose history begins later may have forgotten the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// The cluster's genesis hash.
-    pub genesis: Hash,
-    /// A slot from before the signing: a history that begins there holds whatever became of the transaction.
-    pub slot: Slot,
-    /// A finalized height from before the signing.
-    pub height: Height,
-    /// How many slots had been skipped until then.
-    pub skipped: u64,
 }
 
 /// What one node says when a transaction is about to be signed.

@@ -2,7 +2,9 @@
 
 mod attempt;
 mod lifetime;
+mod origin;
 mod wire;
 
 pub use attempt::{Attempt, AttemptError};
-pub use lifetime::{Lifetime, MAX_AGE, NonceOffer, Offer, Origin, PrepareError};
+pub use lifetime::{Lifetime, NonceOffer, Offer, PrepareError};
+pub use origin::{MAX_AGE, Origin};

@@ -3,15 +3,15 @@
 use solana_instruction::error::InstructionError;
 
 use crate::{
-    stage::{ASSETS, Asset, SECRET, Stage},
+    arena::{Arena, KINDS, Kind, SECRET},
     wire::{Deed, Offer, sha256},
 };
 
 /// One of each instruction.
-fn all(stage: &Stage) -> Vec<Deed> {
-    let expires_at = stage.world.now() + 1;
+fn all(arena: &Arena) -> Vec<Deed> {
+    let expires_at = arena.world.now() + 1;
     let split = Offer::Split { milestone: 0, status: 0, remaining: 1_000_007, to_seller: 1, expires_at };
-    let replaces = stage.deal.stones[0].deadline;
+    let replaces = arena.deal.stones[0].deadline;
     let deadline = replaces + 1;
     let longer = Offer::Extension { milestone: 0, status: 0, replaces, deadline, expires_at };
     vec![
@@ -37,18 +37,18 @@ fn all(stage: &Stage) -> Vec<Deed> {
 
 #[test]
 fn data_that_is_cut_or_longer_is_refused_by_name() {
-    for asset in ASSETS {
-        let mut stage = Stage::funded(asset, |terms| terms.hashlock = sha256(&[&SECRET]));
-        let before = stage.world.snapshot();
+    for asset in KINDS {
+        let mut arena = Arena::funded(asset, |terms| terms.hashlock = sha256(&[&SECRET]));
+        let before = arena.world.snapshot();
         let length = [InstructionError::Custom(6063), InstructionError::InvalidInstructionData];
-        for deed in all(&stage) {
+        for deed in all(&arena) {
             let actor = match deed {
-                Deed::Create => stage.deal.rent_payer,
-                Deed::Deliver(_) | Deed::Refund { .. } | Deed::Accept(_) => stage.seller(),
-                Deed::Rule(..) => stage.arbiter(),
-                _ => stage.buyer(),
+                Deed::Create => arena.deal.rent_payer,
+                Deed::Deliver(_) | Deed::Refund { .. } | Deed::Accept(_) => arena.seller(),
+                Deed::Rule(..) => arena.arbiter(),
+                _ => arena.buyer(),
             };
-            let whole = stage.instruction(actor, &deed);
+            let whole = arena.instruction(actor, &deed);
             let mut variants: Vec<Vec<u8>> = Vec::new();
             let step = if deed == Deed::Create { 13 } else { 1 };
             variants.extend((0..whole.data.len()).step_by(step).map(|end| whole.data[..end].to_vec()));
@@ -59,37 +59,37 @@ fn data_that_is_cut_or_longer_is_refused_by_name() {
                 let mut odd = whole.clone();
                 // A proposal of nothing is one byte: cutting everything else from one gives a true instruction.
                 odd.data = data;
-                match stage.send(std::slice::from_ref(&odd)) {
+                match arena.send(std::slice::from_ref(&odd)) {
                     Ok(()) => panic!("accepted {:?} of {deed:?}", odd.data),
                     Err((_, error)) => assert!(length.contains(&error), "{error:?} for {:?} of {deed:?}", odd.data),
                 }
             }
         }
-        assert!(before == stage.world.snapshot());
+        assert!(before == arena.world.snapshot());
     }
 }
 
 #[test]
 fn numbers_that_stand_for_nothing() {
-    let mut stage = Stage::funded(Asset::Sol, |_| ());
-    let before = stage.world.snapshot();
-    let buyer = stage.buyer();
+    let mut arena = Arena::funded(Kind::Sol, |_| ());
+    let before = arena.world.snapshot();
+    let buyer = arena.buyer();
     let mut odd = Vec::new();
     // No such instruction, with the accounts and data of another.
     for tag in (14..=255).step_by(7) {
-        let mut instruction = stage.instruction(buyer, &Deed::Close);
+        let mut instruction = arena.instruction(buyer, &Deed::Close);
         instruction.data[0] = tag;
         odd.push(instruction);
     }
     // No such recipient.
     for recipient in [4, 5, 128, 255] {
-        odd.push(stage.instruction(buyer, &Deed::Withdraw(recipient)));
+        odd.push(arena.instruction(buyer, &Deed::Withdraw(recipient)));
     }
     // No such kind of proposal.
     for kind in [3, 128, 255] {
-        for deed in all(&stage) {
+        for deed in all(&arena) {
             if let Deed::Propose(_) | Deed::Accept(_) = deed {
-                let mut instruction = stage.instruction(buyer, &deed);
+                let mut instruction = arena.instruction(buyer, &deed);
                 instruction.data[1] = kind;
                 odd.push(instruction);
             }
@@ -97,8 +97,8 @@ fn numbers_that_stand_for_nothing() {
     }
     // No such milestone.
     for milestone in [1, 7, 8, 128, 255] {
-        for deed in all(&stage) {
-            let mut instruction = stage.instruction(buyer, &deed);
+        for deed in all(&arena) {
+            let mut instruction = arena.instruction(buyer, &deed);
             let index = match deed {
                 Deed::Create | Deed::Fund | Deed::Cancel | Deed::Withdraw(_) | Deed::Close => continue,
                 Deed::Propose(Offer::Nothing) => continue,
@@ -110,9 +110,9 @@ fn numbers_that_stand_for_nothing() {
         }
     }
     for instruction in odd {
-        assert!(stage.send(std::slice::from_ref(&instruction)).is_err(), "{:?}", instruction.data);
+        assert!(arena.send(std::slice::from_ref(&instruction)).is_err(), "{:?}", instruction.data);
     }
-    assert!(before == stage.world.snapshot());
+    assert!(before == arena.world.snapshot());
 }
 
 #[test]

@@ -6,8 +6,8 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use crate::{
+    arena::{Arena, KINDS, SECRET, terms},
     referee::Life,
-    stage::{ASSETS, SECRET, Stage, terms},
     wire::{Deed, Offer, SETTLED, Stone, TWO_YEARS, sha256},
 };
 
@@ -36,9 +36,9 @@ impl Dice {
     }
 }
 
-fn stage(dice: &mut Dice) -> Stage {
+fn arena(dice: &mut Dice) -> Arena {
     let world = World::new();
-    let asset = dice.pick(&ASSETS);
+    let asset = dice.pick(&KINDS);
     let mut terms = terms(&world, asset);
     let people = [world.buyer.pubkey(), world.seller.pubkey(), world.arbiter.pubkey(), world.attester.pubkey()];
     terms.salt = u128::from(dice.roll()).to_le_bytes();
@@ -70,13 +70,13 @@ fn stage(dice: &mut Dice) -> Stage {
     if count == 1 && dice.one_in(2) {
         terms.hashlock = sha256(&[&SECRET]);
     }
-    Stage::with(world, terms)
+    Arena::with(world, terms)
 }
 
 /// A second at which something may change, or the next one.
-fn moment(stage: &Stage, dice: &mut Dice) -> i64 {
-    let now = stage.world.now();
-    let deal = &stage.deal;
+fn moment(arena: &Arena, dice: &mut Dice) -> i64 {
+    let now = arena.world.now();
+    let deal = &arena.deal;
     let mut moments = vec![deal.terms.fund_by, deal.cool_at()];
     moments.extend(deal.stones.iter().map(|stone| stone.deadline));
     for offer in deal.offers {
@@ -89,9 +89,9 @@ fn moment(stage: &Stage, dice: &mut Dice) -> i64 {
     if moment > now && (moment < now + 50 || dice.one_in(10)) { moment } else { now + 1 }
 }
 
-fn offer(stage: &Stage, milestone: u8, dice: &mut Dice) -> Offer {
-    let now = stage.world.now();
-    let Some(stone) = stage.deal.stones.get(usize::from(milestone)) else {
+fn offer(arena: &Arena, milestone: u8, dice: &mut Dice) -> Offer {
+    let now = arena.world.now();
+    let Some(stone) = arena.deal.stones.get(usize::from(milestone)) else {
         return Offer::Split { milestone, status: 0, remaining: 1, to_seller: 1, expires_at: now + 1 };
     };
     let status = if dice.one_in(12) { dice.pick(&[0, 1, 2]) } else { stone.status.min(2) };
@@ -110,98 +110,98 @@ fn offer(stage: &Stage, milestone: u8, dice: &mut Dice) -> Offer {
 }
 
 /// A deed that succeeds, if one comes up soon; sometimes any.
-fn deed(stage: &Stage, dice: &mut Dice) -> (Pubkey, Deed) {
+fn deed(arena: &Arena, dice: &mut Dice) -> (Pubkey, Deed) {
     let mut tries = dice.pick(&[1, 20, 20, 20]);
     loop {
-        let (actor, deed) = any_deed(stage, dice);
+        let (actor, deed) = any_deed(arena, dice);
         tries -= 1;
-        if tries == 0 || stage.deal.reasons(&deed, &actor, stage.world.now()).is_empty() {
+        if tries == 0 || arena.deal.reasons(&deed, &actor, arena.world.now()).is_empty() {
             return (actor, deed);
         }
     }
 }
 
 /// A deed, and mostly somebody who may do it.
-fn any_deed(stage: &Stage, dice: &mut Dice) -> (Pubkey, Deed) {
-    let deal = &stage.deal;
+fn any_deed(arena: &Arena, dice: &mut Dice) -> (Pubkey, Deed) {
+    let deal = &arena.deal;
     let milestone = if dice.one_in(40) { 8 } else { dice.below(deal.stones.len() as u64) as u8 };
     let remaining = deal.stones.get(usize::from(milestone)).map_or(0, |stone| stone.remaining);
     let amount = dice.pick(&[remaining, remaining / 2, 1, remaining.saturating_sub(1), remaining + 1, 0]);
     let expected = if dice.one_in(10) { remaining + 1 } else { remaining };
-    let deliverer = if deal.terms.attester == Pubkey::default() { stage.seller() } else { stage.attester() };
-    let party = dice.pick(&[stage.buyer(), stage.seller()]);
-    let other = if party == stage.buyer() { stage.seller() } else { stage.buyer() };
+    let deliverer = if deal.terms.attester == Pubkey::default() { arena.seller() } else { arena.attester() };
+    let party = dice.pick(&[arena.buyer(), arena.seller()]);
+    let other = if party == arena.buyer() { arena.seller() } else { arena.buyer() };
     let (actor, deed) = match dice.below(30) {
         0 => (deal.rent_payer, Deed::Create),
-        1 => (stage.buyer(), Deed::Fund),
-        2 => (stage.buyer(), Deed::Cancel),
+        1 => (arena.buyer(), Deed::Fund),
+        2 => (arena.buyer(), Deed::Cancel),
         3..=7 => (deliverer, Deed::Deliver(milestone)),
-        8 | 9 => (stage.stranger(), Deed::Claim(milestone, if dice.one_in(5) { [1; 32] } else { SECRET })),
-        10 | 11 => (stage.buyer(), Deed::Release { milestone, amount, expected }),
-        12 | 13 => (stage.seller(), Deed::Refund { milestone, amount, expected }),
-        14..=17 => (stage.buyer(), Deed::Dispute(milestone)),
-        18 | 19 => (stage.world.arbiter.pubkey(), Deed::Rule(milestone, dice.pick(&[0, 1, 3333, 10_000, 10_001]))),
-        20..=22 => (party, Deed::Propose(offer(stage, milestone, dice))),
+        8 | 9 => (arena.stranger(), Deed::Claim(milestone, if dice.one_in(5) { [1; 32] } else { SECRET })),
+        10 | 11 => (arena.buyer(), Deed::Release { milestone, amount, expected }),
+        12 | 13 => (arena.seller(), Deed::Refund { milestone, amount, expected }),
+        14..=17 => (arena.buyer(), Deed::Dispute(milestone)),
+        18 | 19 => (arena.world.arbiter.pubkey(), Deed::Rule(milestone, dice.pick(&[0, 1, 3333, 10_000, 10_001]))),
+        20..=22 => (party, Deed::Propose(offer(arena, milestone, dice))),
         23 => (party, Deed::Propose(Offer::Nothing)),
         24 | 25 => {
             // What the other party's slot holds, so that something comes of it.
-            let open = deal.offers[usize::from(party == stage.buyer())];
-            (party, Deed::Accept(if dice.one_in(9) { offer(stage, milestone, dice) } else { open }))
+            let open = deal.offers[usize::from(party == arena.buyer())];
+            (party, Deed::Accept(if dice.one_in(9) { offer(arena, milestone, dice) } else { open }))
         }
-        26 => (stage.stranger(), Deed::Expire(milestone)),
-        27 | 28 => (stage.stranger(), Deed::Withdraw(dice.below(4) as u8)),
-        _ => (stage.stranger(), Deed::Close),
+        26 => (arena.stranger(), Deed::Expire(milestone)),
+        27 | 28 => (arena.stranger(), Deed::Withdraw(dice.below(4) as u8)),
+        _ => (arena.stranger(), Deed::Close),
     };
-    if dice.one_in(15) { (dice.pick(&[stage.buyer(), other, stage.stranger()]), deed) } else { (actor, deed) }
+    if dice.one_in(15) { (dice.pick(&[arena.buyer(), other, arena.stranger()]), deed) } else { (actor, deed) }
 }
 
 /// Returns how many transactions succeeded and how many were refused.
 fn play(seed: u64) -> (u32, u32) {
     let mut dice = Dice(seed);
-    let mut stage = stage(&mut dice);
-    stage.create();
+    let mut arena = arena(&mut dice);
+    arena.create();
     if !dice.one_in(8) {
-        stage.must(stage.buyer(), Deed::Fund);
+        arena.must(arena.buyer(), Deed::Fund);
     }
     let (mut done, mut refused) = (0, 0);
     for _ in 0..40 {
-        if stage.deal.life == Life::Closed {
+        if arena.deal.life == Life::Closed {
             break;
         }
         if dice.one_in(3) {
-            let moment = moment(&stage, &mut dice);
-            stage.at(moment);
+            let moment = moment(&arena, &mut dice);
+            arena.at(moment);
         }
-        let mut deeds = vec![deed(&stage, &mut dice)];
+        let mut deeds = vec![deed(&arena, &mut dice)];
         while dice.one_in(4) {
-            deeds.push(deed(&stage, &mut dice));
+            deeds.push(deed(&arena, &mut dice));
         }
         // An offer and its acceptance in one transaction.
         if let (actor, Deed::Propose(offer)) = deeds[deeds.len() - 1]
             && dice.one_in(2)
         {
-            let other = if actor == stage.buyer() { stage.seller() } else { stage.buyer() };
+            let other = if actor == arena.buyer() { arena.seller() } else { arena.buyer() };
             deeds.push((other, Deed::Accept(offer)));
         }
         if dice.one_in(20) {
             // Somebody sends something uninvited in between.
-            let (escrow, vault) = (stage.escrow(), stage.vault());
-            if stage.deal.terms.in_tokens() && dice.one_in(2) {
-                stage.mint(&vault, 1 + dice.below(1000));
+            let (escrow, vault) = (arena.escrow(), arena.vault());
+            if arena.deal.terms.in_tokens() && dice.one_in(2) {
+                arena.mint(&vault, 1 + dice.below(1000));
             } else {
-                stage.donate(&escrow, 1 + dice.below(1000));
+                arena.donate(&escrow, 1 + dice.below(1000));
             }
         }
-        match stage.play(&deeds) {
+        match arena.play(&deeds) {
             Ok(()) => done += 1,
             Err(_) => refused += 1,
         }
-        assert!(stage.deal.stones.iter().all(|stone| (stone.status == SETTLED) == (stone.remaining == 0)));
+        assert!(arena.deal.stones.iter().all(|stone| (stone.status == SETTLED) == (stone.remaining == 0)));
     }
-    stage.finish();
+    arena.finish();
     // The address is used up: the deal's own funding deadline forbids a second one.
-    if stage.world.now() >= stage.deal.terms.fund_by {
-        assert!(stage.play(&[(stage.deal.rent_payer, Deed::Create)]).is_err());
+    if arena.world.now() >= arena.deal.terms.fund_by {
+        assert!(arena.play(&[(arena.deal.rent_payer, Deed::Create)]).is_err());
     }
     (done, refused)
 }

@@ -5,7 +5,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk_ids::system_program;
 
 use crate::{
-    stage::{Asset, Stage},
+    arena::{Arena, Kind},
     wire::{Deed, TWO_YEARS, Terms, YEAR, program},
 };
 
@@ -55,16 +55,16 @@ const BAD: [(Change, u32); 36] = [
 #[test]
 fn terms_that_no_escrow_may_have() {
     for (change, code) in BAD {
-        let mut stage = Stage::empty(Asset::Sol, change);
-        stage.cannot(stage.deal.rent_payer, Deed::Create, code);
+        let mut arena = Arena::empty(Kind::Sol, change);
+        arena.cannot(arena.deal.rent_payer, Deed::Create, code);
     }
     for change in [
         |terms: &mut Terms| terms.stones[0].deliver_by = START,
         |terms: &mut Terms| terms.stones[0].deliver_by = i64::MIN,
         |terms: &mut Terms| terms.cooling_off = u32::MAX,
     ] {
-        let mut stage = Stage::empty(Asset::Sol, change);
-        assert!(stage.play(&[(stage.deal.rent_payer, Deed::Create)]).is_err());
+        let mut arena = Arena::empty(Kind::Sol, change);
+        assert!(arena.play(&[(arena.deal.rent_payer, Deed::Create)]).is_err());
     }
 }
 
@@ -80,68 +80,68 @@ fn the_last_of_eight_is_looked_at_like_the_first() {
         |terms: &mut Terms| terms.cooling_off = (terms.stones[7].deliver_by - START) as u32,
         |terms: &mut Terms| terms.hashlock = [1; 32],
     ] {
-        let mut stage = Stage::empty(Asset::Sol, |terms| {
+        let mut arena = Arena::empty(Kind::Sol, |terms| {
             let mut stone = terms.stones[0].clone();
             stone.deliver_by -= 1;
             terms.stones.extend(vec![terms.stones[0].clone(); 6]);
             terms.stones.push(stone);
             change(terms);
         });
-        assert!(stage.play(&[(stage.deal.rent_payer, Deed::Create)]).is_err());
+        assert!(arena.play(&[(arena.deal.rent_payer, Deed::Create)]).is_err());
     }
 }
 
 #[test]
 fn a_review_of_nothing_needs_an_attester_who_is_not_the_seller() {
-    let people = Stage::empty(Asset::Sol, |_| ());
+    let people = Arena::empty(Kind::Sol, |_| ());
     for (attester, possible) in [(people.seller(), false), (people.buyer(), true), (people.stranger(), true)] {
-        let mut stage = Stage::empty(Asset::Sol, |terms| {
+        let mut arena = Arena::empty(Kind::Sol, |terms| {
             terms.attester = attester;
             terms.stones[0].review_window = 0;
         });
-        assert_eq!(stage.play(&[(stage.deal.rent_payer, Deed::Create)]).is_ok(), possible);
+        assert_eq!(arena.play(&[(arena.deal.rent_payer, Deed::Create)]).is_ok(), possible);
         if possible {
-            stage.must(stage.buyer(), Deed::Fund);
+            arena.must(arena.buyer(), Deed::Fund);
             // Delivered and paid in one second, but never disputed in it.
-            stage.must(attester, Deed::Deliver(0));
-            stage.cannot(stage.buyer(), Deed::Dispute(0), 6079);
-            stage.finish();
+            arena.must(attester, Deed::Deliver(0));
+            arena.cannot(arena.buyer(), Deed::Dispute(0), 6079);
+            arena.finish();
         }
     }
 }
 
 #[test]
 fn the_longest_times_and_windows_are_possible() {
-    let mut stage = Stage::funded(Asset::Sol, |terms| {
+    let mut arena = Arena::funded(Kind::Sol, |terms| {
         terms.fund_by = START + TWO_YEARS;
         terms.cooling_off = YEAR;
         terms.ruling_window = YEAR;
         terms.stones[0].deliver_by = START + TWO_YEARS;
         terms.stones[0].review_window = YEAR;
     });
-    stage.at(START + TWO_YEARS - 1);
-    stage.must(stage.seller(), Deed::Deliver(0));
-    stage.at(START + TWO_YEARS - 2 + i64::from(YEAR));
-    stage.must(stage.buyer(), Deed::Dispute(0));
-    stage.finish();
+    arena.at(START + TWO_YEARS - 1);
+    arena.must(arena.seller(), Deed::Deliver(0));
+    arena.at(START + TWO_YEARS - 2 + i64::from(YEAR));
+    arena.must(arena.buyer(), Deed::Dispute(0));
+    arena.finish();
 }
 
 #[test]
 fn the_address_is_the_contract() {
     // Every byte of the terms counts: with any changed, this address is refused (or the terms are, before it).
-    let mut stage = Stage::empty(Asset::Sol, |_| ());
-    let create = stage.instruction(stage.deal.rent_payer, &Deed::Create);
+    let mut arena = Arena::empty(Kind::Sol, |_| ());
+    let create = arena.instruction(arena.deal.rent_payer, &Deed::Create);
     for index in 1..create.data.len() {
         let mut other = create.clone();
         other.data[index] ^= 1;
-        assert!(stage.send(&[other]).is_err(), "byte {index}");
+        assert!(arena.send(&[other]).is_err(), "byte {index}");
     }
     // Nor another address for these terms: a wallet, the vault's, the program's.
-    for wrong in [stage.stranger(), stage.vault(), system_program::ID] {
+    for wrong in [arena.stranger(), arena.vault(), system_program::ID] {
         let mut other = create.clone();
         other.accounts[1].pubkey = wrong;
-        assert!(stage.send(&[other]).is_err());
+        assert!(arena.send(&[other]).is_err());
     }
-    stage.check();
-    stage.create();
+    arena.check();
+    arena.create();
 }

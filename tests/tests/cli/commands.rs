@@ -31,6 +31,12 @@ async fn a_sale_for_people() {
     let released = stage.types("buyer", &format!("release {escrow}")).succeeds();
     released.shows(&["released 1.5 SOL of milestone 1", "waiting to be paid out: 1.5 SOL for the seller"]);
     stage.types("seller", &format!("show {escrow}")).succeeds().shows(&["settled", &escrow, "1.5 SOL"]);
+    let told = stage.types("seller", &format!("show {escrow} --history")).succeeds();
+    told.shows(&[
+        "    delivered ",
+        "    The buyer released 1.5 SOL of milestone 1 to the seller.",
+        "      transaction ",
+    ]);
     let withdrawn = stage.types("stranger", &format!("withdraw {escrow}")).succeeds();
     withdrawn.shows(&["Sent the seller the 1.5 SOL due."]);
     stage.types("buyer", "list").succeeds().shows(&[&escrow, "settled", "1 of 1", "1.5 SOL"]);
@@ -206,7 +212,7 @@ async fn a_seller_creates_for_a_buyer() {
     let escrow = created["address"].as_str().unwrap();
     assert_eq!(created["escrow"]["rent_payer"], stage.address("seller").to_string());
     let refused = stage.types("seller", &format!("fund {escrow}"));
-    refused.fails(1, &["the buyer", &stage.address("buyer").to_string(), &stage.address("seller").to_string()]);
+    refused.fails(3, &["the buyer", &stage.address("buyer").to_string(), &stage.address("seller").to_string()]);
     assert_eq!(status(&stage.asks("buyer", &format!("fund {escrow}"))["escrow"]), ("funded", "pending"));
 }
 
@@ -241,7 +247,7 @@ async fn dispute_and_rule() {
     let reason = stage.folder.write("reason.txt", "broken");
     let disputed = stage.asks("buyer", &format!("dispute {escrow} --reason {reason}"));
     assert_eq!(status(&disputed["escrow"]), ("funded", "disputed"));
-    stage.types("buyer", &format!("rule {escrow} --seller-share 0")).fails(1, &["the arbiter"]);
+    stage.types("buyer", &format!("rule {escrow} --seller-share 0")).fails(3, &["the arbiter"]);
     stage.types("arbiter", &format!("rule {escrow} --seller-share 25%")).succeeds();
     let shown = stage.asks("buyer", &format!("show {escrow}"));
     let due: Vec<(&str, &str)> = shown["due"]
@@ -251,6 +257,21 @@ async fn dispute_and_rule() {
         .map(|due| (due["recipient"].as_str().unwrap(), due["amount"]["text"].as_str().unwrap()))
         .collect();
     assert_eq!(due, [("buyer", "0.675 SOL"), ("seller", "0.225 SOL"), ("arbiter", "0.1 SOL")]);
+    assert_eq!(shown["milestones"][0]["course"], Value::Null);
+    let told = stage.asks("buyer", &format!("show {escrow} --history"));
+    assert_eq!(told["history_missing"], Value::Null);
+    let course = &told["milestones"][0]["course"];
+    assert_eq!(course["evidence_hash"], Value::Null);
+    assert_eq!(course["reason_hash"], hex(&Sha256::digest("broken")));
+    let (delivered, disputed) = (&course["delivered"]["unix"], &course["disputed"]["unix"]);
+    assert!(told["funded_at"]["unix"].as_i64() <= delivered.as_i64() && delivered.as_i64() <= disputed.as_i64());
+    let [decision] = course["decisions"].as_array().unwrap().as_slice() else { panic!("{course}") };
+    assert_eq!((&decision["action"], &decision["rationale_hash"]), (&json!("rule"), &Value::Null));
+    assert_eq!(decision["shares"]["buyer"]["text"], "0.675 SOL");
+    assert!(decision["text"].as_str().unwrap().contains("25 %"), "{decision}");
+    let history = stage.asks("buyer", &format!("history {escrow}"));
+    let ruling = history["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&decision["signature"], &decision["time"]["unix"]), (&ruling["signature"], &ruling["time"]["unix"]));
     let history = stage.types("buyer", &format!("history {escrow}")).succeeds();
     history.shows(&["25 %", &hex(&Sha256::digest("broken"))]);
     stage.types("stranger", &format!("withdraw {escrow} --recipient arbiter")).succeeds().shows(&["0.1 SOL"]);
@@ -260,7 +281,7 @@ async fn dispute_and_rule() {
 async fn propose_and_accept() {
     let stage = Stage::new().await;
     let escrow = stage.create("--amount 1 --deliver-by 9d --fund");
-    stage.types("buyer", &format!("accept {escrow}")).fails(1, &["no open proposal"]);
+    stage.types("buyer", &format!("accept {escrow}")).fails(3, &["no open proposal"]);
     stage.types("seller", &format!("propose {escrow} --deadline 20d")).succeeds().shows(&["until", "20d"]);
     stage.types("buyer", &format!("accept {escrow}")).succeeds();
     let shown = stage.asks("buyer", &format!("show {escrow}"));
@@ -268,10 +289,10 @@ async fn propose_and_accept() {
 
     stage.types("seller", &format!("propose {escrow} --seller-amount 0.6")).succeeds().shows(&["0.6 SOL", "0.4 SOL"]);
     stage.types("seller", &format!("propose {escrow} --withdraw")).succeeds();
-    stage.types("buyer", &format!("accept {escrow}")).fails(1, &["no open proposal"]);
+    stage.types("buyer", &format!("accept {escrow}")).fails(3, &["no open proposal"]);
     stage.types("seller", &format!("propose {escrow} --seller-amount 0.7")).succeeds();
-    stage.types("buyer", &format!("accept {escrow} --seller-amount 0.6")).fails(1, &["0.7"]);
-    stage.types("stranger", &format!("accept {escrow}")).fails(1, &["the buyer or the seller"]);
+    stage.types("buyer", &format!("accept {escrow} --seller-amount 0.6")).fails(3, &["0.7"]);
+    stage.types("stranger", &format!("accept {escrow}")).fails(3, &["the buyer or the seller"]);
     stage.types("buyer", &format!("accept {escrow} --seller-amount 0.7")).succeeds();
     let shown = stage.asks("buyer", &format!("show {escrow}"));
     assert_eq!(shown["due"][0]["amount"]["text"], "0.3 SOL");
@@ -286,7 +307,7 @@ async fn claim_with_the_secret_of_a_file() {
     for content in [secret.to_vec(), hex(&secret).into_bytes(), format!("{}\n", hex(&secret)).into_bytes()] {
         let escrow = stage.create(&format!("--amount 1 --deliver-by 9d --hashlock {hashlock} --fund"));
         let wrong = stage.folder.write("wrong", [8; 32]);
-        stage.types("stranger", &format!("claim {escrow} --secret {wrong}")).fails(1, &["secret"]);
+        stage.types("stranger", &format!("claim {escrow} --secret {wrong}")).fails(3, &["secret"]);
         let right = stage.folder.write("right", content);
         let claimed = stage.asks("stranger", &format!("claim {escrow} --secret {right}"));
         assert_eq!(status(&claimed["escrow"]), ("settled", "settled"));
@@ -298,12 +319,12 @@ async fn claim_with_the_secret_of_a_file() {
 async fn expire_applies_the_default_that_was_agreed() {
     let stage = Stage::new().await;
     let escrow = stage.create("--amount 1 --deliver-by 9d --undelivered 12.5 --fund");
-    stage.types("stranger", &format!("expire {escrow}")).fails(1, &["deadline has not come yet"]);
+    stage.types("stranger", &format!("expire {escrow}")).fails(3, &["deadline has not come yet"]);
     stage.net.advance_time(9 * DAY).await.unwrap();
-    stage.types("seller", &format!("deliver {escrow}")).fails(1, &["deadline has passed"]);
+    stage.types("seller", &format!("deliver {escrow}")).fails(3, &["deadline has passed"]);
     let expired = stage.types("stranger", &format!("expire {escrow}")).succeeds();
     expired.shows(&["0.125 SOL for the seller", "0.875 SOL for the buyer"]);
-    stage.types("stranger", &format!("expire {escrow}")).fails(1, &["settled"]);
+    stage.types("stranger", &format!("expire {escrow}")).fails(3, &["settled"]);
 }
 
 /// Everybody to whom something is due is paid at once, and token accounts are made for those who have none.
@@ -329,7 +350,7 @@ async fn withdraw_pays_everybody_at_once() {
     assert_eq!(stage.tokens("seller").await, 405_000);
     assert_eq!(stage.tokens("arbiter").await, 100_000);
     assert_eq!(stage.net.token_balance(&marketplace, &stage.mint).await.unwrap(), 45_000);
-    stage.types("stranger", &format!("withdraw {escrow}")).fails(1, &["owes nobody anything"]);
+    stage.types("stranger", &format!("withdraw {escrow}")).fails(3, &["owes nobody anything"]);
 }
 
 /// `--from` and `--to` name token accounts other than the associated ones.
@@ -340,12 +361,12 @@ async fn tokens_come_from_and_go_to_where_they_are_told() {
     let theirs = stage.net.mint_to(&stage.mint, &stage.address("seller"), 0).await.unwrap();
     let buyers = stage.mint.associated_account(&stage.address("buyer"));
     let escrow = stage.create("--mint {mint} --amount 1 --deliver-by 9d");
-    stage.types("buyer", &format!("fund {escrow} --from {theirs}")).fails(1, &["token account"]);
+    stage.types("buyer", &format!("fund {escrow} --from {theirs}")).fails(3, &["token account"]);
     stage.types("buyer", &format!("fund {escrow} --from {buyers}")).succeeds();
     stage.asks("buyer", &format!("release {escrow}"));
     let withdraw = format!("withdraw {escrow} --recipient seller --to");
-    stage.types("stranger", &format!("{withdraw} {theirs}")).fails(1, &["seller"]);
-    stage.types("seller", &format!("{withdraw} {buyers}")).fails(1, &["token account"]);
+    stage.types("stranger", &format!("{withdraw} {theirs}")).fails(3, &["seller"]);
+    stage.types("seller", &format!("{withdraw} {buyers}")).fails(3, &["token account"]);
     stage.types("seller", &format!("{withdraw} {theirs}")).succeeds();
     assert_eq!(stage.tokens("seller").await, 1_000_000);
 }
@@ -393,7 +414,7 @@ async fn every_risk_has_a_name() {
 async fn percent_are_exact() {
     let stage = Stage::new().await;
     for (text, bps) in [("0", 0), ("0.01", 1), ("2.5%", 250), ("33.33", 3_333), ("100", 10_000), ("100%", 10_000)] {
-        let line = format!("create --seller {{seller}} --amount 1 --deliver-by 9d --unruled {text}");
+        let line = format!("--again create --seller {{seller}} --amount 1 --deliver-by 9d --unruled {text}");
         assert_eq!(stage.asks("buyer", &line)["escrow"]["unruled_bps"], bps, "{text}");
     }
 }
@@ -408,7 +429,7 @@ async fn a_power_that_was_not_accepted_is_named() {
     };
     let mint = stage.net.create_mint(config).await.unwrap().address;
     let line = format!("create --seller {{seller}} --amount 1 --deliver-by 9d --mint {mint}");
-    stage.types("buyer", &line).fails(1, &["RiskNotAccepted"]);
+    stage.types("buyer", &line).fails(3, &["RiskNotAccepted"]);
     stage.types("buyer", &format!("{line} --accept-risk freeze")).succeeds();
 }
 

@@ -88,7 +88,7 @@ fn what_it_says_to_type_works_until_it_is_interrupted() {
     let typed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  escrow ")).collect();
     assert!(typed.len() >= 2, "{text}");
     for line in &typed {
-        run(&folder, &line.split_whitespace().collect::<Vec<_>>()).succeeds();
+        run(&folder, &line.split_whitespace().chain(["--yes"]).collect::<Vec<_>>()).succeeds();
     }
     let url = format!("http://127.0.0.1:{port}");
     let list = run(&folder, &["--url", &url, "list", "--output", "json"]).succeeds().json();
@@ -116,10 +116,25 @@ fn scripts_read_json_and_terminate_it() {
     // The test token has the decimals that were asked for, and the buyer has a million of it.
     let (url, token) = (first["rpc_url"].as_str().unwrap(), first["token"].as_str().unwrap());
     let (buyer, seller) = (keys[0]["file"].as_str().unwrap(), keys[1]["address"].as_str().unwrap());
-    let create =
-        ["-u", url, "-k", buyer, "create", "--seller", seller, "--mint", token, "--deliver-by", "1d", "--fund"];
-    run(&folder, &[&create[..], &["--amount", "0.001"]].concat()).fails(1, &["this asset has 2"]);
-    run(&folder, &[&create[..], &["--amount", "1000000.01"]].concat()).fails(1, &["does not hold enough tokens"]);
+    let create = [
+        "-u",
+        url,
+        "-k",
+        buyer,
+        "create",
+        "--seller",
+        seller,
+        "--mint",
+        token,
+        "--deliver-by",
+        "1d",
+        "--fund",
+        "--yes",
+        "--unruled",
+        "50",
+    ];
+    run(&folder, &[&create[..], &["--amount", "0.001"]].concat()).fails(2, &["this asset has 2"]);
+    run(&folder, &[&create[..], &["--amount", "1000000.01"]].concat()).fails(3, &["does not hold enough tokens"]);
     run(&folder, &[&create[..], &["--amount", "1000000"]].concat()).succeeds();
 
     // Only this user may read the keypairs.

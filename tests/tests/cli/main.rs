@@ -1,13 +1,19 @@
 //! The command line as people and scripts use it: the real binary, against an embedded validator.
 
+mod checks;
 mod commands;
 mod config;
+mod consent;
 mod demo;
 mod help;
+mod journal;
 mod localnet;
 mod mistakes;
 mod pipes;
+mod roles;
 mod secrets;
+mod terminal;
+mod terms;
 
 use std::{
     fs,
@@ -31,35 +37,10 @@ const DAY: u64 = 24 * 60 * 60;
 /// What the buyer has of the token, in base units of 6 decimals.
 const TOKENS: u64 = 1_000_000_000;
 
-/// The binary. Cargo builds the binaries of a package for that package's own tests only, so it is built here, once, with
-/// what Cargo has compiled for this very test: the same target directory, profile and features (`--test cli` turns those
-/// on that development dependencies ask for, so that nothing else is compiled anew).
+/// The binary.
 fn escrow() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--workspace", "--bin", "escrow", "--test", "cli", "--message-format", "json"]);
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir").arg(target);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        // What Cargo tells this test about its own package. Build scripts that look at it (ring's) would be run again,
-        // here and by the next `cargo test`, with everything that stands on them.
-        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| told.iter().any(|start| name.starts_with(start))) {
-                cargo.env_remove(name);
-            }
-        }
-        let built = cargo.stderr(Stdio::inherit()).output().unwrap();
-        assert!(built.status.success(), "the command line does not build");
-        let messages = String::from_utf8(built.stdout).unwrap();
-        let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let mut binaries = messages.filter(|message| message["target"]["name"] == "escrow");
-        let binary = binaries.find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        binary.expect("Cargo names the binary")
-    })
+    BINARY.get_or_init(|| escrow_tests::binary::escrow(env!("CARGO_TARGET_TMPDIR"), "cli"))
 }
 
 /// A folder of a test's own, which goes with it.
@@ -182,11 +163,46 @@ impl Stage {
         line.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Somebody types `escrow …`.
+    /// What a script adds so that it need not be asked, and so that `create` goes without an arbiter.
+    fn agrees(&self, who: &str, line: &str) -> Vec<String> {
+        let mut added = vec!["--yes".to_owned()];
+        let words = self.words(line);
+        let command =
+            words.iter().map(String::as_str).find(|word| ["create", "fund", "accept", "rule", "cancel"].contains(word));
+        let has = |option: &str| words.iter().any(|word| word == option);
+        match command {
+            Some("create") if !has("--arbiter") && !has("--unruled") => added.extend(["--unruled".into(), "50".into()]),
+            Some("fund" | "accept" | "rule" | "cancel") => {
+                // As a script does that has looked at the deal before.
+                let deal = words.iter().find(|word| word.parse::<Pubkey>().is_ok());
+                let shown = deal.map(|deal| {
+                    self.types_alone(who, &["--output".into(), "json".into(), "show".into(), deal.clone()])
+                });
+                if let Some(Ran { code: Some(0), out, .. }) = shown {
+                    let shown: Value = serde_json::from_str(&out).unwrap();
+                    added.extend(["--terms-hash".to_owned(), shown["terms_hash"].as_str().unwrap().to_owned()]);
+                }
+            }
+            _ => {}
+        }
+        added
+    }
+
+    /// Somebody types `escrow …`, and agrees to whatever it does.
     fn types(&self, who: &str, line: &str) -> Ran {
+        let words: Vec<String> = self.words(line).into_iter().chain(self.agrees(who, line)).collect();
+        self.types_alone(who, &words)
+    }
+
+    /// The same, without agreeing to anything.
+    fn types_only(&self, who: &str, line: &str) -> Ran {
+        self.types_alone(who, &self.words(line))
+    }
+
+    fn types_alone(&self, who: &str, words: &[String]) -> Ran {
         let mut command = command(&self.folder);
-        command.args(["--url", self.net.rpc_url(), "--keypair", &format!("{who}.json")]).args(self.words(line));
-        Ran::new(format!("{who}: escrow {line}"), command.output().unwrap())
+        command.args(["--url", self.net.rpc_url(), "--keypair", &format!("{who}.json")]).args(words);
+        Ran::new(format!("{who}: escrow {}", words.join(" ")), command.output().unwrap())
     }
 
     /// The same, and what it says to a script.
@@ -198,7 +214,8 @@ impl Stage {
     /// The buyer creates an escrow with the seller. Returns its address.
     #[track_caller]
     fn create(&self, terms: &str) -> String {
-        let created = self.asks("buyer", &format!("create --seller {{seller}} {terms}"));
+        // A test may well mean the same twice.
+        let created = self.asks("buyer", &format!("--again create --seller {{seller}} {terms}"));
         created["address"].as_str().unwrap().to_owned()
     }
 

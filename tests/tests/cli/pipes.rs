@@ -56,21 +56,21 @@ async fn standard_output_is_the_result_alone() {
 
     let refused = stage.types("buyer", &format!("expire {address}"));
     assert!(refused.err.starts_with("error: "), "{refused:#?}");
-    refused.fails(1, &[]);
+    refused.fails(3, &[]);
 }
 
 #[tokio::test]
 async fn errors_are_json_for_those_who_asked_for_json() {
     let stage = Stage::new().await;
     let escrow = stage.create("--amount 1 --deliver-by 1d --fund");
-    let refused = stage.types("buyer", &format!("--output json expire {escrow}")).fails(1, &[]);
+    let refused = stage.types("buyer", &format!("--output json expire {escrow}")).fails(3, &[]);
     let error: serde_json::Value = serde_json::from_str(&refused.err).unwrap();
     assert_eq!(error["name"], "DeadlineNotReached");
     assert_eq!(error["code"], escrow_client::EscrowError::DeadlineNotReached.code());
     assert_eq!(error["signature"], serde_json::Value::Null);
     assert!(error["error"].as_str().unwrap().contains("deadline"));
 
-    let compact = stage.types("seller", &format!("--output json-compact release {escrow}")).fails(1, &[]);
+    let compact = stage.types("seller", &format!("--output json-compact release {escrow}")).fails(3, &[]);
     assert_eq!(compact.err.lines().count(), 1);
     let error: serde_json::Value = serde_json::from_str(&compact.err).unwrap();
     assert_eq!(error["name"], serde_json::Value::Null);

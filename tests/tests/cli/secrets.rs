@@ -38,14 +38,22 @@ async fn nothing_prints_a_keypair_or_an_unused_secret() {
             ("stranger", format!("show {escrow}"), 0),
             ("stranger", "list".to_owned(), 0),
             ("stranger", format!("history {escrow}"), 0),
-            ("stranger", format!("claim {escrow} --secret {wrong_file}"), 1),
-            ("stranger", format!("claim {escrow} --secret {file} -m 9"), 1),
-            ("stranger", format!("release {escrow}"), 1),
-            ("buyer", "create --seller {seller} --amount 1 --deliver-by 9d --fund".to_owned(), 0),
+            ("stranger", format!("claim {escrow} --secret {wrong_file}"), 3),
+            ("stranger", format!("claim {escrow} --secret {file} -m 9"), 2),
+            ("stranger", format!("release {escrow}"), 3),
+            ("buyer", "--again create --seller {seller} --amount 1 --deliver-by 9d --unruled 50 --fund".to_owned(), 0),
         ] {
             let mut command = command(&stage.folder);
             command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
-            command.args(["--url", stage.net.rpc_url(), "--keypair", &format!("{who}.json"), "--output", format]);
+            command.args([
+                "--url",
+                stage.net.rpc_url(),
+                "--keypair",
+                &format!("{who}.json"),
+                "--output",
+                format,
+                "--yes",
+            ]);
             let ran = Ran::new(&line, command.args(stage.words(&line)).output().unwrap());
             assert_eq!(ran.code, Some(code), "{ran:#?}");
             hides(&ran, &secrets);
@@ -74,7 +82,7 @@ async fn an_unreadable_secret_is_not_repeated() {
         let ran = stage.types(name, &format!("release {escrow}")).fails(1, &["cannot read the keypair"]);
         hides(&ran, &secrets);
         let ran = stage.types("buyer", &format!("claim {escrow} --secret {name}.json"));
-        hides(&ran.fails(1, &["does not contain a secret"]), &secrets);
+        hides(&ran.fails(2, &["does not contain a secret"]), &secrets);
     }
 }
 
@@ -84,7 +92,7 @@ async fn a_secret_in_the_arguments_is_refused_and_not_repeated() {
     let escrow = stage.create(&format!("--amount 1 --deliver-by 9d --hashlock {} --fund", "ab".repeat(32)));
     let secret = "c5".repeat(32);
     let ran = stage.types("buyer", &format!("claim {escrow} --secret {secret}"));
-    hides(&ran.fails(1, &["--secret takes a file"]), &[faces(&[0xc5; 32])]);
+    hides(&ran.fails(2, &["--secret takes a file"]), &[faces(&[0xc5; 32])]);
     let keypair = Keypair::new();
     for given in [keypair.to_base58_string(), serde_json::to_string(keypair.to_bytes().as_slice()).unwrap()] {
         let mut command = command(&stage.folder);

@@ -5,11 +5,11 @@ use escrow_client::{
     escrow::{interface::INSTRUCTIONS, state::Moved},
     terms::{self, Asset, DAY},
 };
+use escrow_tests::SECRET;
 use sha2::{Digest, Sha256};
 use solana_pubkey::Pubkey;
 
 const NOW: i64 = 1_800_000_000;
-const SECRET: [u8; 32] = [7; 32];
 const TOKEN: Asset = Asset::Token { mint: Pubkey::new_from_array([9; 32]), program: escrow_tests::TOKEN };
 
 fn key(number: u8) -> Pubkey {

@@ -51,7 +51,7 @@ async fn escrows_are_found_by_their_parties() {
         (Filter { seller, ..Filter::default() }, vec![all, other_buyer]),
         (Filter { arbiter, ..Filter::default() }, vec![all, other_buyer]),
         (Filter { buyer, seller, ..Filter::default() }, vec![all]),
-        (Filter { buyer, seller, arbiter, attester: None }, vec![all]),
+        (Filter { buyer, seller, arbiter, attester: None, salt: None }, vec![all]),
         (Filter { buyer: seller, ..Filter::default() }, vec![]),
         (Filter { buyer, seller: arbiter, ..Filter::default() }, vec![]),
     ] {
@@ -80,7 +80,8 @@ async fn the_node_does_the_choosing() {
     let Three { world, all, .. } = Three::new().await;
     let gateway = Gateway::before(&world.net, |_, _| Reply::Forward).await;
     let (buyer, seller, arbiter) = (world.buyer.pubkey(), world.seller.pubkey(), world.arbiter.pubkey());
-    let filter = Filter { buyer: Some(buyer), seller: Some(seller), arbiter: Some(arbiter), attester: None };
+    let filter =
+        Filter { buyer: Some(buyer), seller: Some(seller), arbiter: Some(arbiter), attester: None, salt: None };
     let found = gateway.client().list(&filter).await.unwrap();
     assert_eq!(addresses(&found), [all].into());
 

@@ -4,6 +4,7 @@
 //! have to wait longer for: its clock cannot be moved.
 
 mod actions;
+mod blocking;
 mod errors;
 mod gateway;
 mod instructions;
@@ -13,6 +14,7 @@ mod lists;
 mod pure;
 mod reading;
 mod sending;
+mod shown;
 mod strangers;
 mod transactions;
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use escrow_client::{
-    Confirmed, Error, EscrowClient, EscrowError, Signed, Submitted, Unsigned, instruction, transaction::Lifetime,
+    Confirmed, Error, EscrowClient, EscrowError, Signed, Submitted, Unsigned, instruction,
+    sender::{Commitment, Pace},
+    transaction::Lifetime,
 };
 use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
@@ -63,6 +65,22 @@ async fn outlive(world: &World, signed: &Signed) {
     .unwrap();
 }
 
+/// Waits for something while blocks are made: a lifetime is over when a bank says so that is further than a fork is long.
+async fn while_blocks_pass<T>(world: &World, waits: impl Future<Output = T>) -> T {
+    let passing = async {
+        loop {
+            if world.net.is_embedded() {
+                world.net.fund(&Keypair::new().pubkey(), SOL).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        waited = waits => waited,
+        () = passing => unreachable!(),
+    }
+}
+
 async fn submit(client: &EscrowClient, signed: &Signed) -> escrow_client::Result<Confirmed> {
     let waits = async { client.confirm(&client.submit(signed.clone()).await?).await };
     tokio::time::timeout(HANGS, waits).await.expect("it hangs")
@@ -75,8 +93,7 @@ fn waiting_can_move_between_threads() {
     let client = EscrowClient::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
     let keypair = Keypair::new();
     let address = keypair.pubkey();
-    let lifetime = Lifetime::Blockhash { hash: [1; 32], last_valid_block_height: 0, slot: 0 };
-    let unsigned = Unsigned::new(&[], &address, lifetime).unwrap();
+    let unsigned = Unsigned::new(&[], &address, Lifetime::default()).unwrap();
     let signed = unsigned.sign(&[&keypair]).and_then(Unsigned::complete).unwrap();
     movable(client.prepare(&[], &address));
     movable(client.submit(signed.clone()));
@@ -109,7 +126,7 @@ async fn submitting_again_changes_nothing() {
     assert_eq!(submit(&other, &payment.signed.clone()).await.unwrap(), first);
     assert_eq!(payment.executions(&world).await, 1);
     let status = world.client.status(&first.signature).await.unwrap().unwrap();
-    assert_eq!((status.slot, status.err), (first.slot, None));
+    assert_eq!((status.slot.0, status.error), (first.slot, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,9 +182,9 @@ async fn an_old_transaction_expires_and_is_never_executed() {
     let payment = Payment::prepare(&world).await;
     outlive(&world, &payment.signed).await;
     for _ in 0..2 {
-        let error = submit(&world.client, &payment.signed).await.unwrap_err();
+        let error = while_blocks_pass(&world, submit(&world.client, &payment.signed)).await.unwrap_err();
         assert!(
-            matches!(&error, Error::Expired { signature } if *signature == payment.signed.signature()),
+            matches!(&error, Error::Expired { signature, .. } if *signature == payment.signed.signature()),
             "{error:?}"
         );
         assert!(error.to_string().contains(&payment.signed.signature().to_string()));
@@ -227,8 +244,7 @@ async fn a_transaction_that_never_arrives_expires() {
         let (client, prepared) = (gateway.client(), payment.signed.clone());
         async move { submit(&client, &prepared).await }
     });
-    outlive(&world, &payment.signed).await;
-    let error = waiting.await.unwrap().unwrap_err();
+    let error = while_blocks_pass(&world, waiting).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Expired { .. }), "{error:?}");
     assert_eq!(payment.executions(&world).await, 0);
 }
@@ -266,14 +282,14 @@ async fn a_node_that_dies_while_waiting_leaves_it_unknown() {
         }
     })
     .await;
-    let client = gateway.client();
+    let client = gateway.client().at_pace(Pace { poll: 50, limit: 2_000, ..Pace::default() });
     let error = submit(&client, &payment.signed).await.unwrap_err();
     assert!(
         matches!(&error, Error::Unknown { signature, .. } if *signature == payment.signed.signature()),
         "{error:?}"
     );
     assert!(error.to_string().contains(&payment.signed.signature().to_string()));
-    assert!(matches!(client.status(&payment.signed.signature()).await, Err(Error::Unknown { .. })));
+    assert!(matches!(client.status(&payment.signed.signature()).await, Err(Error::Rpc { .. })));
 
     let confirmed = submit(&world.client, &payment.signed).await.unwrap();
     assert_eq!(confirmed.signature, payment.signed.signature());
@@ -306,9 +322,9 @@ async fn a_node_that_lags_behind_is_waited_for() {
     assert_eq!(payment.executions(&world).await, 1);
 }
 
-/// A refusal sends nothing and is not repeated.
+/// What would fail is not sent.
 #[tokio::test]
-async fn a_refused_transaction_is_sent_once() {
+async fn a_transaction_that_would_fail_is_not_sent() {
     let world = World::new().await;
     let gateway = Gateway::before(&world.net, |_, _| Reply::Forward).await;
     let client = gateway.client();
@@ -316,7 +332,7 @@ async fn a_refused_transaction_is_sent_once() {
     let expire = instruction::expire(escrow, 0);
     let error = client.send(&[expire], &[&world.operator]).await.unwrap_err();
     assert_eq!(error.escrow_error(), Some(EscrowError::DeadlineNotReached), "{error:?}");
-    assert_eq!(gateway.asked("sendTransaction").len(), 1);
+    assert!(gateway.asked("sendTransaction").is_empty(), "it was tried out before it was signed");
 }
 
 #[tokio::test]
@@ -331,6 +347,8 @@ async fn what_is_waited_for_is_the_clients_commitment() {
         let payment = transfer(&world.operator.pubkey(), &world.operator.pubkey(), 1);
         let confirmed = client.send(&[payment], &[&world.operator]).await.unwrap();
         let status = client.status(&confirmed.signature).await.unwrap().unwrap();
-        assert!(status.satisfies_commitment(commitment), "{commitment:?}: {status:?}");
+        // `processed` is what one node alone has seen: nobody waits for that.
+        let wanted = if commitment.is_finalized() { Commitment::Finalized } else { Commitment::Confirmed };
+        assert!(status.commitment >= wanted, "{commitment:?}: {status:?}");
     }
 }

@@ -1,30 +1,25 @@
 //! Documents that are generated match what they are generated from, and the program says whom to tell of a problem.
 
-use std::path::Path;
+use escrow_tests::generated;
 
 #[test]
 fn the_table_of_compute_units_is_what_the_committed_program_costs() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/COMPUTE_UNITS.md");
-    let committed = std::fs::read_to_string(&path).expect("docs/COMPUTE_UNITS.md");
-    let measured = escrow_tests::compute_units::document();
-    assert!(
-        committed == measured,
-        "docs/COMPUTE_UNITS.md no longer matches: cargo run -p escrow-tests --bin compute-units -- --write\n{measured}"
-    );
+    generated::compare("compute-units");
 }
 
 #[test]
 fn the_tables_of_the_protocol_are_what_the_code_says() {
-    let (committed, written) = escrow_tests::documents::protocol().expect("docs/protocol.md");
-    assert!(committed == written, "docs/protocol.md no longer matches: cargo run -p escrow-tests --bin documents");
+    generated::compare("protocol");
 }
 
 #[test]
 fn the_schemas_are_those_of_the_views() {
-    for (name, written) in escrow_tests::documents::schemas() {
-        let committed = std::fs::read_to_string(escrow_tests::documents::path(&name)).unwrap_or_default();
-        assert!(committed == written, "docs/{name} no longer matches: cargo run -p escrow-tests --bin documents");
-    }
+    generated::compare("schema");
+}
+
+#[test]
+fn what_the_typescript_client_is_held_against_is_what_the_program_gives() {
+    generated::compare("typescript");
 }
 
 #[test]

@@ -6,13 +6,11 @@ use escrow_client::{
     escrow::{self, state::Ledger},
     instruction,
 };
-use escrow_tests::{KINDS, Kind, Refusal, TOKEN, World, keypair};
+use escrow_tests::{KINDS, Kind, Refusal, TOKEN, Who, World, case, deal::*, keypair};
 use solana_account::Account;
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// Every instruction with another account in the place of the escrow.
 fn with_escrow(deal: &Deal, escrow: Pubkey) -> Vec<(&'static str, Act)> {

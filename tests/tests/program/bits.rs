@@ -13,14 +13,12 @@ use escrow_client::{
     },
     instruction,
 };
-use escrow_tests::{DAY, KINDS, Kind, Refusal, START, TOKEN, TOKEN_2022, World, keypair};
+use escrow_tests::{DAY, KINDS, Kind, Refusal, SECRET, START, TOKEN, TOKEN_2022, Who, World, case, deal::*, keypair};
 use sha2::{Digest, Sha256};
 use solana_account::Account;
 use solana_instruction::{AccountMeta, error::InstructionError};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// One bit each of the first, a middle and the last byte of 32.
 const BITS: [(usize, u8); 3] = [(0, 1), (16, 1 << 4), (31, 1 << 7)];

@@ -1,12 +1,10 @@
 //! Associated token accounts whose bump is far below 255: one owner in 256 has one of 247 or less.
 
 use escrow_client::{EscrowError::*, Recipient, address, escrow::token::ASSOCIATED_TOKEN_PROGRAM_ID, instruction};
-use escrow_tests::{Kind, TOKEN, World, keypair};
+use escrow_tests::{Kind, TOKEN, Who, World, case, deal::*, keypair};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// What is looked for: there is no associated account at this bump or above.
 const LOW: u8 = 247;

@@ -1,11 +1,9 @@
 //! `cancel`: an unfunded escrow is given up and closed; a funded one is refunded in the cooling-off period.
 
 use escrow_client::{EscrowError::*, MilestoneStatus, Recipient, address, instruction};
-use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, TOKEN, TOKEN_2022, keypair};
+use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, TOKEN, TOKEN_2022, Who, case, deal::*, keypair};
 use solana_instruction::AccountMeta;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 const COOLING_OFF: u32 = 100;
 
@@ -20,7 +18,7 @@ fn an_unfunded_escrow_is_cancelled_by_those_it_names_and_by_anyone_from_fund_by_
     for kind in KINDS {
         let deal = Deal::created(kind, &[1_000], plain);
         let fund_by = deal.terms.fund_by;
-        for who in EVERYBODY {
+        for who in Who::ALL {
             let named = matches!(who, Who::Buyer | Who::Seller | Who::RentPayer);
             for (at, accepted) in
                 [(fund_by - 86_400, named), (fund_by - 1, named), (fund_by, true), (fund_by + 1, true)]
@@ -34,7 +32,7 @@ fn an_unfunded_escrow_is_cancelled_by_those_it_names_and_by_anyone_from_fund_by_
                 }
                 deal.ok(deal.cancel(who));
                 assert!(!deal.world.exists(&deal.escrow) && !deal.world.exists(&deal.vault()));
-                for who in EVERYBODY {
+                for who in Who::ALL {
                     assert_eq!(deal.world.lamports(&deal.key(who)), INITIAL_LAMPORTS, "{who:?}");
                 }
             }
@@ -61,7 +59,7 @@ fn cancelling_needs_the_vault_of_an_unfunded_token_escrow() {
 fn the_rent_of_a_cancelled_escrow_goes_to_its_payer_only() {
     for kind in KINDS {
         let mut deal = Deal::created(kind, &[1_000], plain);
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::RentPayer) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::RentPayer) {
             deal.refused(deal.cancel(Who::Buyer).account(2, deal.key(who)), RentPayerMismatch);
         }
         let mut funded = cooling(kind, &[1_000]);
@@ -185,7 +183,7 @@ fn a_funded_escrow_in_which_nothing_remains_is_not_cancelled() {
                 }
                 deal.refused(deal.cancel(Who::Buyer), NothingToCancel);
                 // Who cancels, and when, is told first.
-                for who in EVERYBODY.into_iter().filter(|who| *who != Who::Buyer) {
+                for who in Who::ALL.into_iter().filter(|who| *who != Who::Buyer) {
                     deal.refused(deal.cancel(who), NotBuyer);
                 }
                 let total = 10 * count as u64;
@@ -223,11 +221,11 @@ fn only_the_buyer_cancels_a_funded_escrow() {
     for kind in KINDS {
         let mut deal = cooling(kind, &[1_000]);
         let fund_by = deal.terms.fund_by;
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::Buyer) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::Buyer) {
             deal.refused(deal.cancel(who), NotBuyer);
         }
         deal.world.set_time(fund_by);
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::Buyer) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::Buyer) {
             deal.refused(deal.cancel(who), NotBuyer);
         }
     }

@@ -1,11 +1,9 @@
 //! `claim`: whoever holds the secret of the hash-lock releases the milestone to the seller.
 
 use escrow_client::{EscrowError::*, MilestoneStatus, address};
-use escrow_tests::{KINDS, Kind};
+use escrow_tests::{KINDS, Kind, SECRET, Who, deal::*};
 use sha2::{Digest, Sha256};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 fn locked(kind: Kind) -> Deal {
     Deal::funded(kind, &[1_000], |_, terms| lock(terms))

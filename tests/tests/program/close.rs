@@ -1,12 +1,10 @@
 //! `close`: the end of a settled and withdrawn escrow, from fund_by on; the rent goes back.
 
 use escrow_client::{EscrowError::*, Recipient, address, instruction};
-use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, TOKEN, TOKEN_2022, World, keypair};
+use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, TOKEN, TOKEN_2022, Who, World, case, deal::*, keypair};
 use solana_instruction::AccountMeta;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// Settled, withdrawn, and late enough to be closed.
 fn finished(kind: Kind) -> Deal {
@@ -31,7 +29,7 @@ fn close_with_surplus(deal: &Deal, buyer: Option<&Keypair>) -> Act {
 #[test]
 fn closing_returns_all_rent_to_its_payer_whoever_that_is() {
     for kind in KINDS {
-        for who in EVERYBODY {
+        for who in Who::ALL {
             case(format_args!("{kind:?}, {who:?}"));
             let mut deal = Deal::agreed(World::new(), kind, &[1_000], plain);
             let payer = deal.keypair(who);
@@ -40,7 +38,7 @@ fn closing_returns_all_rent_to_its_payer_whoever_that_is() {
             deal.ok(deal.refund(0, 1_000));
             deal.withdraw_all();
             deal.wait_and_close();
-            for who in EVERYBODY {
+            for who in Who::ALL {
                 assert_eq!(deal.world.lamports(&deal.key(who)), INITIAL_LAMPORTS, "{who:?}");
             }
         }
@@ -112,7 +110,7 @@ fn an_escrow_that_owes_anybody_anything_is_not_closed() {
 fn the_rent_goes_to_nobody_else() {
     for kind in KINDS {
         let mut deal = finished(kind);
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::RentPayer) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::RentPayer) {
             deal.refused(deal.close().account(1, deal.key(who)), RentPayerMismatch);
         }
     }
@@ -201,7 +199,7 @@ fn only_the_buyer_directs_such_tokens_to_another_account() {
     let (buyer, mint) = (deal.keypair(Who::Buyer), deal.world.mint);
     let other = deal.world.new_token_account(&keypair(73), &buyer.pubkey(), &mint, &TOKEN);
     deal.refused(close_with_surplus(&deal, None).account(5, other), NotAssociatedAccount);
-    for who in EVERYBODY.into_iter().filter(|who| *who != Who::Buyer) {
+    for who in Who::ALL.into_iter().filter(|who| *who != Who::Buyer) {
         let person = deal.keypair(who);
         deal.refused(close_with_surplus(&deal, Some(&person)).account(5, other), NotBuyer);
     }

@@ -9,13 +9,11 @@ use escrow_client::{
     },
     instruction, terms,
 };
-use escrow_tests::{DAY, INITIAL_LAMPORTS, KINDS, Kind, START, TOKEN, TOKEN_2022, World, keypair};
+use escrow_tests::{DAY, INITIAL_LAMPORTS, KINDS, Kind, START, TOKEN, TOKEN_2022, Who, World, case, deal::*, keypair};
 use solana_account::Account;
 use solana_instruction::{Instruction, error::InstructionError};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 const TWO_YEARS: i64 = MAX_TIME_AHEAD as i64;
 
@@ -126,7 +124,7 @@ fn the_rent_payer_pays_the_rent_and_nothing_else() {
         }
         assert_eq!(deal.world.lamports(&deal.escrow), deal.rent());
         assert_eq!(deal.world.lamports(&deal.key(Who::RentPayer)), INITIAL_LAMPORTS - rent);
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::RentPayer) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::RentPayer) {
             assert_eq!(deal.world.lamports(&deal.key(who)), INITIAL_LAMPORTS, "{who:?}");
         }
     }
@@ -149,7 +147,7 @@ fn the_vault_is_an_empty_token_account_that_only_the_escrow_controls() {
 #[test]
 fn anyone_may_pay_the_rent() {
     for kind in KINDS {
-        for who in EVERYBODY {
+        for who in Who::ALL {
             case(format_args!("{kind:?}, {who:?}"));
             let mut deal = Deal::agreed(World::new(), kind, &[1_000], plain);
             let payer = deal.keypair(who);

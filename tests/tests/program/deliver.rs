@@ -1,10 +1,8 @@
 //! `deliver`: Pending → Delivered, by the attester where one is named, else by the seller.
 
 use escrow_client::{EscrowError::*, Milestone, MilestoneStatus};
-use escrow_tests::{KINDS, Kind};
+use escrow_tests::{KINDS, Kind, SECRET, Who, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 #[test]
 fn a_delivery_starts_the_review_of_its_milestone_only() {
@@ -38,7 +36,7 @@ fn a_partly_released_milestone_may_be_delivered() {
 fn only_the_seller_delivers_where_no_attester_is_named() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[10], plain);
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::Seller) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::Seller) {
             deal.refused(deal.deliver_by(0, who), NotDeliverer);
         }
         deal.ok(deal.deliver_by(0, Who::Seller));
@@ -50,8 +48,8 @@ fn only_the_attester_delivers_where_one_is_named() {
     for kind in KINDS {
         for attester in [Who::Attester, Who::Buyer, Who::Arbiter, Who::Seller, Who::FeeRecipient] {
             case(format_args!("{kind:?}, {attester:?}"));
-            let mut deal = Deal::funded(kind, &[10], |world, terms| terms.attester = person(world, attester).pubkey());
-            for who in EVERYBODY.into_iter().filter(|who| *who != attester) {
+            let mut deal = Deal::funded(kind, &[10], |world, terms| terms.attester = attester.key(world));
+            for who in Who::ALL.into_iter().filter(|who| *who != attester) {
                 deal.refused(deal.deliver_by(0, who), NotDeliverer);
             }
             deal.ok(deal.deliver_by(0, attester));

@@ -1,11 +1,9 @@
 //! `dispute` by the buyer and `rule` by the arbiter.
 
 use escrow_client::{EscrowError::*, Milestone, MilestoneStatus, Recipient};
-use escrow_tests::{KINDS, Kind};
+use escrow_tests::{KINDS, Kind, Who, case, deal::*};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 // dispute --------------------------------------------------------------------------------------------------------------
 
@@ -33,7 +31,7 @@ fn only_the_buyer_disputes() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[10], plain);
         deal.ok(deal.deliver(0));
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::Buyer) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::Buyer) {
             let other = deal.keypair(who);
             deal.refused(deal.dispute(0).signed_by(1, &other), NotBuyer);
         }
@@ -132,7 +130,7 @@ fn a_share_over_the_whole_is_refused() {
 fn only_the_arbiter_rules() {
     for kind in KINDS {
         let mut deal = disputed(kind, 1_000, 0, 0);
-        for who in EVERYBODY.into_iter().filter(|who| *who != Who::Arbiter) {
+        for who in Who::ALL.into_iter().filter(|who| *who != Who::Arbiter) {
             let other = deal.keypair(who);
             deal.refused(deal.rule(0, 5_000).signed_by(1, &other), NotArbiter);
         }
@@ -144,7 +142,7 @@ fn nobody_rules_where_there_is_no_arbiter() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], |_, terms| terms.arbiter = Pubkey::default());
         deal.deliver_and_dispute(0);
-        for who in EVERYBODY {
+        for who in Who::ALL {
             let other = deal.keypair(who);
             deal.refused(deal.rule(0, 5_000).signed_by(1, &other), NotArbiter);
         }

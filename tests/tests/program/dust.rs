@@ -2,10 +2,8 @@
 //! program's: by counting.
 
 use escrow_client::{EscrowError::*, Recipient};
-use escrow_tests::{KINDS, Kind};
+use escrow_tests::{KINDS, Kind, Who, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// The lowest rate, a usual one and the highest.
 const RATES: [u16; 3] = [1, 250, 1_000];

@@ -14,13 +14,11 @@ use escrow_client::{
     },
     instruction,
 };
-use escrow_tests::{KINDS, Kind, START, World};
+use escrow_tests::{KINDS, Kind, START, Who, World, case, deal::*};
 use sha2::{Digest, Sha256};
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 // Instruction data -----------------------------------------------------------------------------------------------------
 

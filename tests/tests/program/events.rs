@@ -6,10 +6,8 @@ use escrow_client::{
     event::{EscrowEvent, Events, events},
     terms,
 };
-use escrow_tests::{DAY, HOUR, KINDS, Kind, START};
+use escrow_tests::{DAY, HOUR, KINDS, Kind, SECRET, START, Who, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// Sends `act` and gives what it logged, which must be one event, about this escrow.
 #[track_caller]

@@ -1,10 +1,8 @@
 //! `expire`: from the deadline on, the agreed default, by anyone. The deadlines themselves are in `time`.
 
 use escrow_client::{EscrowError::*, MilestoneStatus};
-use escrow_tests::{KINDS, Kind};
+use escrow_tests::{KINDS, Kind, SECRET, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// A milestone of `amount` at `status`, whose default for that status alone gives the seller `bps`.
 fn waiting(kind: Kind, amount: u64, status: MilestoneStatus, bps: u16) -> Deal {

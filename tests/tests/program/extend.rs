@@ -1,10 +1,8 @@
 //! Extensions: both parties move the present deadline of a milestone to a later one, whatever its status.
 
 use escrow_client::{EscrowError::*, Milestone, MilestoneStatus, Proposal, escrow::state::ProposalSlot};
-use escrow_tests::{DAY, HOUR, KINDS, Kind, START};
+use escrow_tests::{DAY, HOUR, KINDS, Kind, SECRET, START, Who, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 const AMOUNT: u64 = 1_000_003;
 

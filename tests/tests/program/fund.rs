@@ -4,14 +4,12 @@ use escrow_client::{
     EscrowError::{self, *},
     address, escrow, instruction, terms,
 };
-use escrow_tests::{INITIAL_TOKENS, KINDS, Kind, Refusal, START, TOKEN, TOKEN_2022, keypair};
+use escrow_tests::{INITIAL_TOKENS, KINDS, Kind, Refusal, START, TOKEN, TOKEN_2022, Who, case, deal::*, keypair};
 use solana_account::Account;
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use spl_token_2022_interface::instruction as token_instruction;
-
-use crate::support::*;
 
 #[test]
 fn the_buyer_pays_exactly_the_principal() {

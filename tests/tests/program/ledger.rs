@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use escrow_client::{MilestoneStatus, Proposal, Recipient};
-use escrow_tests::{DAY, INITIAL_LAMPORTS, KINDS, Kind};
+use escrow_tests::{DAY, INITIAL_LAMPORTS, KINDS, Kind, SECRET, Who, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 fn with_fee(kind: Kind, amounts: &[u64], fee_bps: u16) -> Deal {
     Deal::funded(kind, amounts, |world, terms| {

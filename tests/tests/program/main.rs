@@ -24,7 +24,6 @@ mod propose;
 mod release;
 mod roles;
 mod secret;
-mod support;
 mod time;
 mod tokens;
 mod versions;

@@ -5,10 +5,8 @@ use escrow_client::{
     Milestone, MilestoneStatus, MilestoneTerms, Recipient,
     escrow::state::{Escrow, MAX_MILESTONES, MAX_TIME_AHEAD, MAX_WINDOW},
 };
-use escrow_tests::{DAY, KINDS, Kind, START, World};
+use escrow_tests::{DAY, KINDS, Kind, SECRET, START, Who, World, case, deal::*};
 use sha2::{Digest, Sha256};
-
-use crate::support::*;
 
 const ENDS: [u8; 2] = [0, 7];
 /// Neither the first nor the last: what is acted on where one of those is wrong.

@@ -2,12 +2,10 @@
 //! of the other files; here it stands in one piece. `docs/assurance.md` says how else each is shown.
 
 use escrow_client::{EscrowError::*, Milestone, MilestoneStatus, Proposal, Recipient, Terms, address};
-use escrow_tests::{DAY, HOUR, KINDS, Kind, OTHER_TERMS, START, World};
+use escrow_tests::{DAY, HOUR, KINDS, Kind, OTHER_TERMS, START, Who, World, case, deal::*};
 use solana_instruction::error::InstructionError;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 const AMOUNT: u64 = 1_000_003;
 
@@ -44,7 +42,7 @@ fn promise_1_money_never_locks() {
             let before = deal.balances();
             // Nobody signs any of these; the others' token accounts need not even exist.
             if kind == Kind::Token {
-                for other in EVERYBODY.into_iter().filter(|other| *other != who && *other != Who::Buyer) {
+                for other in Who::ALL.into_iter().filter(|other| *other != who && *other != Who::Buyer) {
                     let account = deal.world.token_account(&deal.key(other));
                     deal.world.svm.set_account(account, solana_account::Account::default()).expect("an account");
                 }
@@ -280,8 +278,8 @@ fn every_way_in_which_roles_can_coincide_pays_each_role_its_own() {
                     case(format!("{kind:?}: attester {attester:?}, fee {fee_recipient:?}, rent {rent_payer:?}"));
                     let mut deal = Deal::agreed(World::new(), kind, &[AMOUNT], |world, terms| {
                         all_different(world, terms);
-                        terms.fee_recipient = person(world, fee_recipient).pubkey();
-                        terms.attester = attester.map_or(Pubkey::default(), |who| person(world, who).pubkey());
+                        terms.fee_recipient = fee_recipient.key(world);
+                        terms.attester = attester.map_or(Pubkey::default(), |who| who.key(world));
                     });
                     if kind == Kind::Token {
                         let (owner, mint) = (deal.terms.fee_recipient, deal.world.mint);

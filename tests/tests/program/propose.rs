@@ -1,10 +1,8 @@
 //! `propose` and `accept`: a settlement between the parties, in two transactions.
 
 use escrow_client::{EscrowError::*, MilestoneStatus, Proposal, escrow::state::ProposalSlot};
-use escrow_tests::{DAY, KINDS, START};
+use escrow_tests::{DAY, KINDS, START, Who, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 fn slots(deal: &Deal) -> [ProposalSlot; 2] {
     let state = deal.account().state;
@@ -183,7 +181,7 @@ fn only_the_other_party_accepts() {
             for proposal in [deal.split(0, 400), deal.extension(0, deadline + DAY)] {
                 deal.ok(deal.propose(proposer, proposal));
                 deal.refused(deal.accept(proposer, proposal), ProposalMissing);
-                for who in EVERYBODY.into_iter().filter(|who| ![proposer, acceptor].contains(who)) {
+                for who in Who::ALL.into_iter().filter(|who| ![proposer, acceptor].contains(who)) {
                     deal.refused(deal.accept(who, proposal), NotParty);
                 }
                 let mut deal = deal.fork();
@@ -198,7 +196,7 @@ fn only_the_parties_propose() {
     for kind in KINDS {
         let mut deal = Deal::funded(kind, &[1_000], plain);
         let split = deal.split(0, 400);
-        for who in EVERYBODY.into_iter().filter(|who| ![Who::Buyer, Who::Seller].contains(who)) {
+        for who in Who::ALL.into_iter().filter(|who| ![Who::Buyer, Who::Seller].contains(who)) {
             deal.refused(deal.propose(who, split), NotParty);
             deal.refused(deal.propose(who, Proposal::Withdrawn), NotParty);
         }

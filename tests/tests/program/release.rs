@@ -1,10 +1,8 @@
 //! `release` by the buyer and `refund` by the seller: part or all of what remains, in any status, at any time.
 
 use escrow_client::{EscrowError::*, Milestone, MilestoneStatus};
-use escrow_tests::{KINDS, Kind};
+use escrow_tests::{KINDS, Kind, Who, case, deal::*};
 use solana_keypair::Keypair;
-
-use crate::support::*;
 
 /// One of the two instructions, which are mirror images.
 type Take = fn(&Deal, u8, u64) -> Act;
@@ -123,7 +121,7 @@ fn only_the_buyer_releases_and_only_the_seller_refunds() {
     for kind in KINDS {
         for ((name, take, _), (role, reason)) in BOTH.into_iter().zip(roles) {
             let mut deal = Deal::funded(kind, &[100], plain);
-            for who in EVERYBODY.into_iter().filter(|who| *who != role) {
+            for who in Who::ALL.into_iter().filter(|who| *who != role) {
                 case(format_args!("{kind:?}, {name}, {who:?}"));
                 let other: Keypair = deal.keypair(who);
                 deal.refused(take(&deal, 0, 100).signed_by(1, &other), reason);

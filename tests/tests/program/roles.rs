@@ -1,10 +1,8 @@
 //! Who signs: every signer is needed, and a role is nobody else's. The wrong role for each instruction stands with it.
 
 use escrow_client::{EscrowError::*, Recipient, instruction};
-use escrow_tests::{KINDS, Kind, World};
+use escrow_tests::{KINDS, Kind, Who, World, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// Where the signer stands in the accounts of each instruction that has one.
 fn signer_index(name: &str) -> Option<usize> {

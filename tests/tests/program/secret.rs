@@ -5,11 +5,9 @@ use escrow_client::{
     EscrowError::{self, *},
     MilestoneStatus,
 };
-use escrow_tests::{DAY, HOUR, KINDS, Kind, START};
+use escrow_tests::{DAY, HOUR, KINDS, Kind, SECRET, START, Who, case, deal::*};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-
-use crate::support::*;
 
 const AMOUNT: u64 = 1_000_003;
 
@@ -143,7 +141,7 @@ fn a_secret_is_the_delivery_where_no_attester_is_named() {
             let mut deal = deal.fork();
             deal.world.set_time(at);
             deal.refused(deal.deliver_by(0, Who::Seller), SecretDelivers);
-            for who in EVERYBODY.into_iter().filter(|who| *who != Who::Seller) {
+            for who in Who::ALL.into_iter().filter(|who| *who != Who::Seller) {
                 deal.refused(deal.deliver_by(0, who), NotDeliverer);
             }
         }
@@ -234,7 +232,7 @@ fn a_delivery_without_review_burns_no_secret_on_its_way() {
                 case(format_args!("{kind:?}, {attester:?}, {review_window}"));
                 let mut deal = Deal::funded(kind, &[AMOUNT], |world, terms| {
                     lock(terms);
-                    terms.attester = person(world, attester).pubkey();
+                    terms.attester = attester.key(world);
                     (terms.milestones[0].review_window, terms.ruling_window) = (review_window, 1);
                     (terms.unanswered_bps, terms.unruled_bps) = (0, 0);
                 });

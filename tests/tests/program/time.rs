@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use escrow_client::{EscrowError, EscrowError::*, Recipient};
-use escrow_tests::{DAY, KINDS, Kind, START, World};
+use escrow_tests::{DAY, KINDS, Kind, SECRET, START, Who, World, case, deal::*};
 use solana_signer::Signer;
-
-use crate::support::*;
 
 /// The states between two of which a deadline lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum Moment {
     Created,
     CoolingOff,
     Pending,
@@ -34,15 +32,15 @@ const WAYS: [Way; 3] = [Way::Seller, Way::Secret, Way::SecretOrAttester];
 
 impl Way {
     /// The stages that have a deadline which can be reached like this.
-    fn stages(self) -> &'static [Stage] {
-        let all = &[Stage::Created, Stage::CoolingOff, Stage::Pending, Stage::Delivered, Stage::Disputed];
+    fn stages(self) -> &'static [Moment] {
+        let all = &[Moment::Created, Moment::CoolingOff, Moment::Pending, Moment::Delivered, Moment::Disputed];
         if self == Self::Secret { &all[..3] } else { all }
     }
 }
 
 const COOLING_OFF: u32 = 1_000;
 
-fn at_stage(kind: Kind, way: Way, stage: Stage) -> Deal {
+fn at_stage(kind: Kind, way: Way, stage: Moment) -> Deal {
     let mut deal = Deal::created(kind, &[1_000], |world, terms| {
         terms.cooling_off = COOLING_OFF;
         if way != Way::Seller {
@@ -52,18 +50,18 @@ fn at_stage(kind: Kind, way: Way, stage: Stage) -> Deal {
             terms.attester = world.attester.pubkey();
         }
     });
-    if stage == Stage::Created {
+    if stage == Moment::Created {
         return deal;
     }
     deal.ok(deal.fund());
-    if stage == Stage::CoolingOff {
+    if stage == Moment::CoolingOff {
         return deal;
     }
     deal.world.advance(i64::from(COOLING_OFF));
     match stage {
-        Stage::Delivered => drop(deal.ok(deal.deliver(0))),
-        Stage::Disputed => deal.deliver_and_dispute(0),
-        Stage::Settled => drop(deal.ok(deal.release(0, 1_000))),
+        Moment::Delivered => drop(deal.ok(deal.deliver(0))),
+        Moment::Disputed => deal.deliver_and_dispute(0),
+        Moment::Settled => drop(deal.ok(deal.release(0, 1_000))),
         _ => {}
     }
     deal
@@ -106,31 +104,31 @@ fn answers(deal: &Deal) -> Answers {
 }
 
 /// The answers of the design's table, `late` where the deadline of the stage is reached.
-fn expected(way: Way, stage: Stage, late: bool) -> Answers {
+fn expected(way: Way, stage: Moment, late: bool) -> Answers {
     let timely = |passed: EscrowError| if late { Err(passed) } else { Ok(()) };
     let not_yet = |too_early: EscrowError| if late { Ok(()) } else { Err(too_early) };
-    let created = stage == Stage::Created;
+    let created = stage == Moment::Created;
     let unfunded = |error: EscrowError| Err(if created { NotFunded } else { error });
     let unsettled = match stage {
-        Stage::Created => Err(NotFunded),
-        Stage::Settled => Err(MilestoneSettled),
+        Moment::Created => Err(NotFunded),
+        Moment::Settled => Err(MilestoneSettled),
         _ => Ok(()),
     };
     let deliver = match stage {
-        Stage::CoolingOff | Stage::Pending if way == Way::Secret => Err(SecretDelivers),
-        Stage::CoolingOff => not_yet(CoolingOff),
-        Stage::Pending => timely(DeadlinePassed),
+        Moment::CoolingOff | Moment::Pending if way == Way::Secret => Err(SecretDelivers),
+        Moment::CoolingOff => not_yet(CoolingOff),
+        Moment::Pending => timely(DeadlinePassed),
         _ => unfunded(NotPending),
     };
     let claim = match stage {
         _ if way == Way::Seller => Err(NoHashlock),
-        Stage::CoolingOff => not_yet(CoolingOff),
-        Stage::Pending | Stage::Delivered | Stage::Disputed => timely(DeadlinePassed),
+        Moment::CoolingOff => not_yet(CoolingOff),
+        Moment::Pending | Moment::Delivered | Moment::Disputed => timely(DeadlinePassed),
         _ => unsettled,
     };
     let expire = match stage {
-        Stage::Pending | Stage::Delivered | Stage::Disputed => not_yet(DeadlineNotReached),
-        Stage::CoolingOff => Err(DeadlineNotReached),
+        Moment::Pending | Moment::Delivered | Moment::Disputed => not_yet(DeadlineNotReached),
+        Moment::CoolingOff => Err(DeadlineNotReached),
         _ => unsettled,
     };
     BTreeMap::from([
@@ -138,8 +136,8 @@ fn expected(way: Way, stage: Stage, late: bool) -> Answers {
         (
             "cancel by the buyer",
             match stage {
-                Stage::Created => Ok(()),
-                Stage::CoolingOff => timely(CoolingOffOver),
+                Moment::Created => Ok(()),
+                Moment::CoolingOff => timely(CoolingOffOver),
                 _ => Err(CoolingOffOver),
             },
         ),
@@ -148,34 +146,34 @@ fn expected(way: Way, stage: Stage, late: bool) -> Answers {
         ("claim", claim),
         ("release", unsettled),
         ("refund", unsettled),
-        ("dispute", if stage == Stage::Delivered { timely(DeadlinePassed) } else { unfunded(NotDelivered) }),
-        ("rule", if stage == Stage::Disputed { timely(DeadlinePassed) } else { unfunded(NotDisputed) }),
+        ("dispute", if stage == Moment::Delivered { timely(DeadlinePassed) } else { unfunded(NotDelivered) }),
+        ("rule", if stage == Moment::Disputed { timely(DeadlinePassed) } else { unfunded(NotDisputed) }),
         ("propose a split", unsettled),
         (
             "propose an extension",
             match stage {
-                Stage::Pending | Stage::Delivered | Stage::Disputed => timely(DeadlinePassed),
+                Moment::Pending | Moment::Delivered | Moment::Disputed => timely(DeadlinePassed),
                 _ => unsettled,
             },
         ),
         (
             "accept a split",
             match stage {
-                Stage::Settled => Err(ProposalMissing),
+                Moment::Settled => Err(ProposalMissing),
                 _ => unsettled,
             },
         ),
         ("expire", expire),
         ("withdraw", Err(NothingDue)),
-        ("close", if stage == Stage::Settled { Err(NotWithdrawn) } else { unfunded(NotSettled) }),
+        ("close", if stage == Moment::Settled { Err(NotWithdrawn) } else { unfunded(NotSettled) }),
     ])
 }
 
 /// The moment at which the answers of a stage change.
-fn deadline(deal: &Deal, stage: Stage) -> i64 {
+fn deadline(deal: &Deal, stage: Moment) -> i64 {
     match stage {
-        Stage::Created => deal.terms.fund_by,
-        Stage::CoolingOff => START + i64::from(COOLING_OFF),
+        Moment::Created => deal.terms.fund_by,
+        Moment::CoolingOff => START + i64::from(COOLING_OFF),
         _ => deal.milestone(0).deadline,
     }
 }
@@ -193,11 +191,11 @@ fn every_action_at_every_stage_before_at_and_after_its_deadline() {
                     assert_eq!(answers(&deal), expected(way, *stage, !early));
                 }
             }
-            let mut settled = at_stage(kind, way, Stage::Settled);
+            let mut settled = at_stage(kind, way, Moment::Settled);
             for at in [settled.world.now(), settled.terms.fund_by, settled.terms.milestones[0].deliver_by] {
                 case(format_args!("{kind:?}, {way:?}, settled, at {at}"));
                 settled.world.set_time(at);
-                assert_eq!(answers(&settled), expected(way, Stage::Settled, false));
+                assert_eq!(answers(&settled), expected(way, Moment::Settled, false));
             }
         }
     }
@@ -209,7 +207,8 @@ fn every_action_at_every_stage_before_at_and_after_its_deadline() {
 fn at_every_second_exactly_one_unilateral_exit_is_open() {
     for kind in KINDS {
         for way in WAYS {
-            for (stage, turn) in [(Stage::Pending, "deliver"), (Stage::Delivered, "dispute"), (Stage::Disputed, "rule")]
+            for (stage, turn) in
+                [(Moment::Pending, "deliver"), (Moment::Delivered, "dispute"), (Moment::Disputed, "rule")]
             {
                 if !way.stages().contains(&stage) {
                     continue;
@@ -241,7 +240,7 @@ fn cancelling_and_delivering_never_overlap_and_leave_no_gap() {
         for (way, names) in
             [(Way::Seller, &["deliver"][..]), (Way::Secret, &["claim"]), (Way::SecretOrAttester, &["deliver", "claim"])]
         {
-            let mut deal = at_stage(kind, way, Stage::CoolingOff);
+            let mut deal = at_stage(kind, way, Moment::CoolingOff);
             let end = START + i64::from(COOLING_OFF);
             for at in end - 3..=end + 3 {
                 deal.world.set_time(at);
@@ -261,7 +260,7 @@ fn cancelling_and_delivering_never_overlap_and_leave_no_gap() {
 #[test]
 fn funding_and_giving_up_by_a_stranger_never_overlap_and_leave_no_gap() {
     for kind in KINDS {
-        let mut deal = at_stage(kind, Way::Seller, Stage::Created);
+        let mut deal = at_stage(kind, Way::Seller, Moment::Created);
         let fund_by = deal.terms.fund_by;
         for at in fund_by - 3..=fund_by + 3 {
             deal.world.set_time(at);

@@ -8,7 +8,7 @@ use escrow_client::{
     },
     instruction,
 };
-use escrow_tests::{DAY, Kind, TOKEN, TOKEN_2022, World, keypair};
+use escrow_tests::{DAY, Kind, TOKEN, TOKEN_2022, Who, World, case, deal::*, keypair};
 use solana_account::Account;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -23,8 +23,6 @@ use spl_token_2022_interface::{
     instruction as token_instruction,
     state::{AccountState, Mint},
 };
-
-use crate::support::*;
 
 // A freeze authority ----------------------------------------------------------------------------------------------------
 
@@ -214,7 +212,7 @@ fn wrapped_sol_that_nobody_asked_for_changes_nothing_for_the_parties() {
     world.svm.set_account(mint, account).expect("an account");
     world.mint = mint;
     for who in [Who::Buyer, Who::Seller] {
-        let owner = person(&world, who).pubkey();
+        let owner = who.key(&world);
         world.create_token_account(&owner, &mint, &TOKEN);
     }
     let sync = |deal: &mut Deal, account: &Pubkey| {
@@ -285,7 +283,7 @@ fn agreed_2022(world: World, accepted_risks: u16) -> Deal {
 
 /// An account of Token-2022 for `who`, thawed where accounts begin frozen, with this many tokens.
 fn account_2022(world: &mut World, who: Who, tokens: u64) -> Pubkey {
-    let owner = person(world, who).pubkey();
+    let owner = who.key(world);
     let account = world.create_token_account(&owner, &mint(), &TOKEN_2022);
     if world.raw(&account).data[108] == 2 {
         thaw_2022(world, &account);

@@ -1,7 +1,7 @@
 //! The version of an account: those of another one are refused by name, those of the present one are what they were.
 //! See `docs/upgrading.md`.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use escrow_client::{
     EscrowAccount,
@@ -15,9 +15,10 @@ use escrow_client::{
     },
 };
 use escrow_tests::{
-    INITIAL_LAMPORTS, KINDS, Kind, TOKEN, World,
+    INITIAL_LAMPORTS, KINDS, Kind, SECRET, TOKEN, Who, World, case,
+    deal::*,
     fixtures::{self, Fixture},
-    keypair,
+    generated, keypair,
 };
 use solana_account::Account;
 use solana_instruction::error::InstructionError;
@@ -25,7 +26,7 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::{accounts::refuse_altered, support::*};
+use crate::accounts::refuse_altered;
 
 /// A bank with the accounts of a fixture in it, at the time when it was taken.
 fn bank(fixture: &Fixture) -> World {
@@ -210,8 +211,7 @@ fn what_is_no_escrow_account_is_refused_as_that_and_not_by_its_version() {
 #[test]
 fn the_program_still_writes_the_accounts_of_its_version() {
     assert_eq!(LAYOUT_VERSION, 2);
-    let committed = fs::read_to_string(fixtures::present()).expect("cargo run -p escrow-tests --bin fixtures");
-    assert!(fixtures::document() == committed, "the program writes other bytes than tests/fixtures/layout-2.json");
+    generated::compare("layout");
     for fixture in fixtures::committed(LAYOUT_VERSION) {
         assert_eq!(fixture.data[VERSION_OFFSET], LAYOUT_VERSION, "{}", fixture.name);
     }

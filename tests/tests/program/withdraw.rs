@@ -1,13 +1,11 @@
 //! `withdraw`: pays what is due to one recipient, to the recorded address, by anyone.
 
 use escrow_client::{EscrowError::*, Recipient, Terms, address, escrow, instruction};
-use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, Refusal, TOKEN, TOKEN_2022, World, keypair};
+use escrow_tests::{INITIAL_LAMPORTS, KINDS, Kind, Refusal, TOKEN, TOKEN_2022, Who, World, case, deal::*, keypair};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_transaction_error::TransactionError;
 use spl_token_2022_interface::instruction::{self as token_instruction, AuthorityType};
-
-use crate::support::*;
 
 /// Something is due to everybody: (buyer, seller, fee recipient, arbiter) = (450, 405, 45, 100).
 fn decided(kind: Kind) -> Deal {
@@ -86,7 +84,7 @@ fn a_recipient_that_the_terms_do_not_name_is_paid_nothing() {
         let mut deal = Deal::funded(kind, &[1_000], |_, terms| terms.arbiter = Pubkey::default());
         for recipient in [Recipient::Fee, Recipient::Arbiter] {
             deal.refused(deal.withdraw(recipient), NothingDue);
-            for who in EVERYBODY {
+            for who in Who::ALL {
                 deal.refused(deal.withdraw(recipient).account(1, deal.key(who)), RecipientMismatch);
             }
         }
@@ -98,7 +96,7 @@ fn nobody_is_paid_in_anothers_place() {
     for kind in KINDS {
         let mut deal = decided(kind);
         for (recipient, named, _) in DUE {
-            for who in EVERYBODY.into_iter().filter(|who| *who != named) {
+            for who in Who::ALL.into_iter().filter(|who| *who != named) {
                 case(format_args!("{kind:?}, {recipient:?}, {who:?}"));
                 deal.refused(deal.withdraw(recipient).account(1, deal.key(who)), RecipientMismatch);
                 let (other, honest) = (deal.keypair(who), deal.withdraw(recipient));

@@ -150,7 +150,7 @@ fn an_account_that_cannot_receive_holds_up_nobody_else() {
     for Obstacle { name, programs, arise, end, reason } in OBSTACLES {
         for program in programs {
             let ruled = ruled(*program);
-            for (recipient, who) in PAID {
+            for (recipient, who) in Who::PAID {
                 case(format_args!("{recipient:?} with an account {name}, {program}"));
                 let mut deal = ruled.fork();
                 arise(&mut deal, who);
@@ -244,7 +244,7 @@ fn a_memo_in_the_transaction_does_not_reach_the_token_program() {
     ] {
         let index = instructions.iter().position(|instruction| *instruction == withdraw).expect("among them");
         let index = u8::try_from(index).expect("few");
-        refused_at(&mut deal.world, index, &instructions, &[], token(TokenError::NoMemo));
+        deal.world.refused_at(index, &instructions, &[], token(TokenError::NoMemo));
     }
     // It is the memo that a holder's own transfer needs, from which the account does receive.
     deal.paid(Recipient::Buyer, 495);
@@ -324,7 +324,7 @@ fn a_cpi_guard_stops_funding_from_the_account() {
     guarded.refused(fund.clone(), &[Who::Buyer], blocked.clone());
     // Nor does it help that delegates may spend: an owner that is its own delegate is still the owner.
     let approve_itself = approve(&guarded, &account, &buyer.pubkey(), &buyer.pubkey(), &[], 1_000);
-    refused_at(&mut guarded.world, 1, &[approve_itself, fund.clone()], &[&buyer], blocked);
+    guarded.world.refused_at(1, &[approve_itself, fund.clone()], &[&buyer], blocked);
 
     case("without the guard for one transaction, which the buyer signs anyway");
     let mut deal = guarded.fork();
@@ -354,7 +354,7 @@ fn a_cpi_guard_stops_funding_from_the_account() {
 #[test]
 fn a_guarded_account_receives() {
     let mut deal = ruled(TOKEN_2022);
-    for (_, who) in PAID {
+    for (_, who) in Who::PAID {
         guard(&mut deal, who);
     }
     for (recipient, amount) in DUE {

@@ -1,9 +1,8 @@
 //! Mints with any extensions, made by Token-2022 or from raw bytes, and an escrow of such a token.
 
-use std::fmt::Display;
-
 use escrow_client::{EscrowAccount, MilestoneStatus, Proposal, Recipient, Terms, address, instruction};
 use escrow_tests::{DAY, Kind, Refusal, TOKEN_2022, World, keypair};
+pub use escrow_tests::{Who, case};
 use solana_account::Account;
 use solana_instruction::{Instruction, error::InstructionError};
 use solana_keypair::Keypair;
@@ -23,11 +22,6 @@ pub const TOKEN_ACCOUNT_SIZE: usize = 165;
 pub const MINT_SIZE: usize = 82;
 /// Where a token account's state is: 1 initialised, 2 frozen.
 pub const STATE_OFFSET: usize = 108;
-
-/// Says which case of a table runs: the last one printed is the one that failed.
-pub fn case(name: impl Display) {
-    println!("case: {name}");
-}
 
 /// A refusal by the token program.
 pub const fn token(error: TokenError) -> Refusal {
@@ -141,29 +135,6 @@ pub fn sent(world: &mut World, instructions: &[Instruction], signers: &[&Keypair
     }
 }
 
-/// Sends a transaction whose instruction at `index` must be refused for this reason, and which must change nothing.
-#[track_caller]
-pub fn refused_at(
-    world: &mut World,
-    index: u8,
-    instructions: &[Instruction],
-    signers: &[&Keypair],
-    reason: impl Into<Refusal>,
-) {
-    let Refusal(expected) = reason.into();
-    let before = world.snapshot();
-    match world.send(instructions, signers) {
-        Ok(meta) => panic!("accepted, where {expected:?} was expected\n{}", meta.pretty_logs()),
-        Err(failed) => assert_eq!(
-            failed.err,
-            TransactionError::InstructionError(index, expected),
-            "\n{}",
-            failed.meta.pretty_logs()
-        ),
-    }
-    assert_eq!(before, world.snapshot(), "a refused transaction changed something");
-}
-
 /// The bytes of a mint without extensions: 6 decimals, initialised, without a freeze authority.
 pub fn plain_mint() -> Vec<u8> {
     let mut data = vec![0; MINT_SIZE];
@@ -197,24 +168,6 @@ pub fn set_mint_of(world: &mut World, owner: Pubkey, data: Vec<u8>) {
 }
 
 // Escrows -------------------------------------------------------------------------------------------------------------
-
-/// The people who are paid or pay, with their keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
-    Buyer,
-    Seller,
-    Arbiter,
-    FeeRecipient,
-    RentPayer,
-}
-
-/// Those who may be owed something.
-pub const PAID: [(Recipient, Who); 4] = [
-    (Recipient::Buyer, Who::Buyer),
-    (Recipient::Seller, Who::Seller),
-    (Recipient::Fee, Who::FeeRecipient),
-    (Recipient::Arbiter, Who::Arbiter),
-];
 
 /// What is due when a milestone of 1,000 is ruled half and half.
 pub const DUE: [(Recipient, u64); 4] =
@@ -288,19 +241,11 @@ impl Deal {
     // Looking ---------------------------------------------------------------------------------------------------------
 
     pub fn keypair(&self, who: Who) -> Keypair {
-        let World { buyer, seller, arbiter, fee_recipient, rent_payer, .. } = &self.world;
-        match who {
-            Who::Buyer => buyer,
-            Who::Seller => seller,
-            Who::Arbiter => arbiter,
-            Who::FeeRecipient => fee_recipient,
-            Who::RentPayer => rent_payer,
-        }
-        .insecure_clone()
+        who.keypair(&self.world).insecure_clone()
     }
 
     pub fn key(&self, who: Who) -> Pubkey {
-        self.keypair(who).pubkey()
+        who.key(&self.world)
     }
 
     #[track_caller]
@@ -353,7 +298,7 @@ impl Deal {
     /// Opens the associated accounts, thawed where they begin frozen.
     #[track_caller]
     pub fn open_accounts(&mut self) {
-        for (_, who) in PAID {
+        for (_, who) in Who::PAID {
             let (owner, mint, program) = (self.key(who), self.mint, self.program);
             let account = self.world.create_token_account(&owner, &mint, &program);
             self.thaw_if_frozen(&account);
@@ -476,7 +421,7 @@ impl Deal {
     /// Pays `recipient`, who must get exactly `amount` on its associated account.
     #[track_caller]
     pub fn paid(&mut self, recipient: Recipient, amount: u64) {
-        let (_, who) = PAID.into_iter().find(|(paid, _)| *paid == recipient).expect("one of the four");
+        let (_, who) = Who::PAID.into_iter().find(|(paid, _)| *paid == recipient).expect("one of the four");
         let (before, held) = (self.tokens(who), self.held());
         self.ok(self.withdraw(recipient), &[]);
         assert_eq!((self.tokens(who) - before, held - self.held()), (amount, amount), "{recipient:?}");

@@ -168,6 +168,11 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// For `cargo xtask generate`, with the usual settings.
+pub fn generate(workspace: &Workspace, check: bool, install: bool) -> Result<()> {
+    run(workspace, &Args { toolchain: ToolchainChoice::default(), arch: Arch::default(), check, install })
+}
+
 /// `like_committed`: rather the one that the committed programs were built with.
 fn choose(workspace: &Workspace, choice: ToolchainChoice, like_committed: bool, install: bool) -> Result<Toolchain> {
     let solana = agave::is_installed();
@@ -269,7 +274,7 @@ fn write(workspace: &Workspace, committed: &Committed, built: &Built) -> Result<
 fn check(workspace: &Workspace, program: &Program, committed: &Committed, built: &Built) -> Result<()> {
     let path = workspace.relative(&committed.elf);
     let elf = fs::read(&committed.elf)
-        .with_context(|| format!("cannot read {path}; `cargo xtask build-program` makes it, and it is committed"))?;
+        .with_context(|| format!("cannot read {path}; `cargo xtask generate` makes it, and it is committed"))?;
     let (was, is) = (sha256(&elf), sha256(&built.elf));
     let noted = fs::read_to_string(&committed.sha256).unwrap_or_default();
     ensure!(
@@ -285,7 +290,7 @@ fn check(workspace: &Workspace, program: &Program, committed: &Committed, built:
         }
         Comparison::Different => bail!(
             "{path} is not what the source gives under the same compiler\n  committed  sha256 {was}\n  \
-             rebuilt    sha256 {is}\nRun `cargo xtask build-program` and commit {}/elf.",
+             rebuilt    sha256 {is}\nRun `cargo xtask generate`, which writes {}/elf and what is measured on it.",
             program.folder
         ),
     }

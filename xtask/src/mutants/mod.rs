@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use self::explained::Explained;
 use self::mutate::{Kind, Mutant};
 use self::suite::Suite;
-use self::tree::{Outcome, Tree};
+use self::tree::{Build, Tree};
 use crate::build_program::Builder;
 use crate::workspace::Workspace;
 
@@ -326,8 +326,8 @@ impl Bench {
 
     fn judge(&self, tree: &Tree, mutant: &Mutant) -> Result<Verdict> {
         let bytes = match tree.build(&self.builder, &self.work.join("built"), mutant)? {
-            Outcome::Built(bytes) => bytes,
-            Outcome::Refused(reason) => return Ok(Verdict::Unviable { reason }),
+            Build::Program(bytes) => bytes,
+            Build::Refused(reason) => return Ok(Verdict::Unviable { reason }),
         };
         if bytes == self.original {
             return Ok(Verdict::Equivalent);

@@ -24,8 +24,8 @@ pub struct Tree {
 }
 
 /// What the compiler says of a mutant.
-pub enum Outcome {
-    Built(Vec<u8>),
+pub enum Build {
+    Program(Vec<u8>),
     /// Its first error.
     Refused(String),
 }
@@ -54,7 +54,7 @@ impl Tree {
     }
 
     /// Builds the program with one change; or takes it from `built`, where every result is kept.
-    pub fn build(&self, builder: &Builder, built: &Path, mutant: &Mutant) -> Result<Outcome> {
+    pub fn build(&self, builder: &Builder, built: &Path, mutant: &Mutant) -> Result<Build> {
         let path = self.workspace.root.join(SOURCE).join(&mutant.file);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let mutated = mutant.apply(&text)?;
@@ -63,10 +63,10 @@ impl Tree {
         let key: String = key.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let (elf, refused) = (built.join(&key).with_extension("so"), built.join(&key).with_extension("refused"));
         if let Ok(bytes) = fs::read(&elf) {
-            return Ok(Outcome::Built(bytes));
+            return Ok(Build::Program(bytes));
         }
         if let Ok(reason) = fs::read_to_string(&refused) {
-            return Ok(Outcome::Refused(reason));
+            return Ok(Build::Refused(reason));
         }
         write(&path, mutated.as_bytes())?;
         let result = builder.escrow(&self.workspace);
@@ -74,7 +74,7 @@ impl Tree {
         match result {
             Ok(bytes) => {
                 write(&elf, &bytes)?;
-                Ok(Outcome::Built(bytes))
+                Ok(Build::Program(bytes))
             }
             Err(error) => {
                 let said = format!("{error:#}");
@@ -84,7 +84,7 @@ impl Tree {
                     return Err(error);
                 };
                 write(&refused, reason.as_bytes())?;
-                Ok(Outcome::Refused(reason.to_owned()))
+                Ok(Build::Refused(reason.to_owned()))
             }
         }
     }

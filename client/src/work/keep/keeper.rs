@@ -9,24 +9,14 @@ use thiserror::Error;
 use super::{
     budget::Cost,
     plan::{Batch, Company, Kinds, batches, work},
+    present::Present,
 };
-use crate::{EscrowAccount, EscrowInstruction};
+use crate::EscrowInstruction;
 
 /// Why a trait's work failed, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct Trouble(pub String);
-
-/// An escrow as it stands, and what paying out of it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Present {
-    /// The escrow.
-    pub escrow: EscrowAccount,
-    /// Those who are owed tokens, or would get the surplus, and have no token account.
-    pub missing: Vec<Pubkey>,
-    /// Whether the vault holds tokens that nobody is owed.
-    pub surplus: bool,
-}
 
 /// Where the work comes from.
 pub trait Source: Sync {

@@ -13,9 +13,11 @@
 mod budget;
 mod keeper;
 mod plan;
+mod present;
 
 pub use self::{
     budget::{Budget, BudgetError, Cost, Limits},
-    keeper::{Counters, Keeper, Outcome, Pass, Permits, Present, Sender, Settings, Source, Trouble},
+    keeper::{Counters, Keeper, Outcome, Pass, Permits, Sender, Settings, Source, Trouble},
     plan::{Batch, Company, Kinds, Work, batches, work},
+    present::Present,
 };

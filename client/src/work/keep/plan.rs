@@ -3,7 +3,7 @@
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::keeper::Present;
+use super::present::Present;
 use crate::{
     Action, EscrowInstruction, Recipe,
     due::for_anyone,
@@ -133,7 +133,7 @@ pub fn work(present: &Present, kinds: Kinds, most_accounts: u32, payer: &Pubkey,
     }
     let units = previewed.units(payer);
     let token_accounts = u32::from(previewed.opened);
-    Some(Work { escrow: escrow.address, actions, token_accounts, units, before: escrow.data() })
+    Some(Work { escrow: escrow.address, actions, token_accounts, units, before: escrow.encode() })
 }
 
 /// A transaction of a keeper.
@@ -163,7 +163,7 @@ pub fn batches(
     most_escrows: usize,
     payer: &Pubkey,
 ) -> Result<Vec<Batch>, PrepareError> {
-    let lifetime = Lifetime::Blockhash { hash: [0; 32], last_valid_block_height: 0, slot: 0 };
+    let lifetime = Lifetime::default();
     let fits = |instructions: &[Instruction]| {
         let framed: Vec<Instruction> = frame().into_iter().chain(instructions.iter().cloned()).collect();
         pack::size(&framed, payer, &lifetime).map(|size| size <= pack::MAX_SIZE)

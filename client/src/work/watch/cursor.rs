@@ -11,7 +11,7 @@ use solana_account::Account;
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use super::{escrow::View, event::EventId};
+use super::{event::EventId, view::View};
 use crate::{EscrowAccount, account::AccountError};
 
 /// Where one escrow has come to.
@@ -129,7 +129,7 @@ impl Display for Position {
             escrow: cursor.escrow,
             slot: cursor.slot,
             time: cursor.time,
-            state: cursor.state.as_ref().map(EscrowAccount::data),
+            state: cursor.state.as_ref().map(EscrowAccount::encode),
             opening: cursor.opening,
             over: cursor.over,
             told: cursor.told.iter().map(|id| id.0).collect(),

@@ -12,23 +12,13 @@ use super::{
     event::{Event, EventId, What},
     pages::{Broken, Listed, Page, Pages, Progress},
     rules::Rules,
+    view::View,
 };
 use crate::{
     EscrowAccount, EscrowInstruction,
     due::{self, Ahead, Deadline, DeadlineKind},
     history::{Entry, History, Step},
 };
-
-/// An escrow's account as a node shows it: all of it at one slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct View {
-    /// The slot.
-    pub slot: u64,
-    /// The chain's time at that slot, in unix seconds.
-    pub time: i64,
-    /// The escrow; none where there is no account.
-    pub account: Option<EscrowAccount>,
-}
 
 /// What is asked for, to explain what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -325,7 +315,7 @@ impl Watch {
     fn unexplained(&mut self, trouble: Trouble, view: View, steps: Vec<Step>, unreadable: Vec<Signature>) {
         self.fail(trouble);
         self.unexplained = self.unexplained.saturating_add(1);
-        if !self.settings.rounds_before_gap.is_some_and(|most| self.unexplained >= most) {
+        if self.settings.rounds_before_gap.is_none_or(|most| self.unexplained < most) {
             return;
         }
         let known: Vec<Step> = steps.into_iter().take_while(|step| step.replayed.is_some()).collect();

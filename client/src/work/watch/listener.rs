@@ -7,9 +7,10 @@ use solana_pubkey::Pubkey;
 use super::{
     cursor::{Cursor, Position, Subject},
     discovery::Discovery,
-    escrow::{Answer, Question, Settings, Trouble, View, Watch},
+    escrow::{Answer, Question, Settings, Trouble, Watch},
     event::Event,
     rules::Rules,
+    view::View,
 };
 use crate::EscrowAccount;
 

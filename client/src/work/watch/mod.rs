@@ -23,13 +23,15 @@ mod listener;
 mod node;
 mod pages;
 mod rules;
+mod view;
 
 pub use self::{
     cursor::{Cursor, Position, PositionError, Subject},
-    escrow::{Answer, Question, Settings, Trouble, View, Watch},
+    escrow::{Answer, Question, Settings, Trouble, Watch},
     event::{Event, EventId, What},
     feed::{Feed, Pace, wake},
     listener::{Ask, Freshness, Heard, Listener},
     pages::{Listed, Page, Pages},
     rules::{Rule, Rules},
+    view::View,
 };

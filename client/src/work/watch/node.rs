@@ -16,9 +16,10 @@ use solana_signature::Signature;
 
 use super::{
     cursor::{Cursor, Position, Subject},
-    escrow::{Answer, Question, View},
+    escrow::{Answer, Question},
     listener::{Ask, Heard},
     pages::{Listed, Page},
+    view::View,
 };
 use crate::{Error, EscrowAccount, EscrowClient, Result};
 

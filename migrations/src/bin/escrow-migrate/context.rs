@@ -27,8 +27,8 @@ pub struct Context {
 impl Context {
     /// From what the options come to.
     pub fn new(settings: Settings) -> Self {
-        let Settings { url, commitment, signer, format } = settings;
-        let client = EscrowClient::new(url, commitment);
+        let Settings { urls, commitment, signer, format } = settings;
+        let client = EscrowClient::of_nodes(&urls, commitment);
         // On standard error, and only if that is a terminal.
         let progress = ProgressBar::new_spinner();
         progress.set_message(format!("asking {}", client.url()));

@@ -37,14 +37,6 @@ impl Diagnostic for CliError {
         }
     }
 
-    /// 2 only where clap or the frame sees the mistake in the command line alone.
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Frame(error) => error.exit_code(),
-            Self::Migration(_) | Self::Usage(_) => 1,
-        }
-    }
-
     fn signature(&self) -> Option<String> {
         match self {
             Self::Frame(error) => error.signature(),

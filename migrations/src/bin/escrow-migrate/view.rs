@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use escrow_migrations::{ClosedBuffer, Done, ElfHash, Program, cost::Sol};
+use escrow_migrations::{ClosedBuffer, Deployment, ElfHash, Program, cost::Sol};
 use serde::Serialize;
 use solana_signature::Signature;
 
@@ -95,7 +95,7 @@ pub struct DoneView {
 }
 
 impl DoneView {
-    pub fn new(done: &Done, hash: &ElfHash) -> Self {
+    pub fn new(done: &Deployment, hash: &ElfHash) -> Self {
         Self {
             program: done.program.to_string(),
             programdata: done.programdata.to_string(),

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide, now};
+use super::{LoadedEscrow, decide, now};
 use crate::{
     error::EscrowError,
     event::{self, Accepted, Decided},
@@ -14,7 +14,7 @@ use crate::{
 pub struct Accept {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The party that did not propose: the rule checks it.
     pub acceptor: Signer,
 }

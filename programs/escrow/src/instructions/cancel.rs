@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, close::close_accounts, decide, now};
+use super::{LoadedEscrow, close::close_accounts, decide, now};
 use crate::{
     error::EscrowError,
     event::{self, Cancelled},
@@ -14,7 +14,7 @@ use crate::{
 pub struct Cancel {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// Unfunded: the buyer, the seller or the rent payer, and anyone from fund_by on. Funded: the buyer.
     pub canceller: Signer,
     /// Gets the rent back where the accounts are closed. Its data is never looked at, so it may be the canceller too.

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide, now};
+use super::{LoadedEscrow, decide, now};
 use crate::event::{self, Claimed};
 
 /// Accounts of `claim`. Anyone may call it: the money goes to the seller.
@@ -10,7 +10,7 @@ use crate::event::{self, Claimed};
 pub struct Claim {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
 }
 
 impl Claim {

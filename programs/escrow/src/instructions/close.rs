@@ -2,7 +2,7 @@
 
 use anchor_lang::{AccountClose, address_eq, prelude::*};
 
-use super::{EscrowAccount, now};
+use super::{LoadedEscrow, now};
 use crate::{
     error::EscrowError,
     event::{self, Closed},
@@ -14,7 +14,7 @@ use crate::{
 pub struct Close {
     /// The escrow, settled and withdrawn.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// Gets the rent of the accounts back, and lamports that somebody sent there uninvited. Its data is never looked
     /// at, so it may be the buyer too.
     #[account(mut, address = escrow.rent_payer @ EscrowError::RentPayerMismatch, unsafe(dup))]
@@ -57,7 +57,7 @@ impl Close {
 /// Closes the vault, where there is one, and the escrow. Tokens that nobody is owed go to the buyer, the rent and other
 /// lamports to the rent payer. The number of those tokens is returned.
 pub(super) fn close_accounts(
-    escrow: &mut EscrowAccount,
+    escrow: &mut LoadedEscrow,
     rent_payer: &AccountView,
     vault: Option<&UncheckedAccount>,
     mint: Option<&UncheckedAccount>,

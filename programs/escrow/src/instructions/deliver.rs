@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide, now};
+use super::{LoadedEscrow, decide, now};
 use crate::{
     error::EscrowError,
     event::{self, Delivered},
@@ -13,7 +13,7 @@ use crate::{
 pub struct Deliver {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The attester where one is named, else the seller.
     #[account(address = *escrow.deliverer() @ EscrowError::NotDeliverer)]
     pub deliverer: Signer,

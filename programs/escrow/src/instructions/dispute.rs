@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide, now};
+use super::{LoadedEscrow, decide, now};
 use crate::{
     error::EscrowError,
     event::{self, Disputed},
@@ -13,7 +13,7 @@ use crate::{
 pub struct Dispute {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The buyer.
     #[account(address = escrow.buyer @ EscrowError::NotBuyer)]
     pub buyer: Signer,

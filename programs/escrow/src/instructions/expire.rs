@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide, now};
+use super::{LoadedEscrow, decide, now};
 use crate::event::{self, Decided, Expired};
 
 /// Accounts of `expire`. Anyone may call it: it does what the parties agreed.
@@ -10,7 +10,7 @@ use crate::event::{self, Decided, Expired};
 pub struct Expire {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
 }
 
 impl Expire {

@@ -7,7 +7,7 @@ use anchor_lang::{
     prelude::*,
 };
 
-use super::{EscrowAccount, now, split};
+use super::{LoadedEscrow, now, split};
 use crate::{
     error::EscrowError,
     event::{self, Funded},
@@ -20,7 +20,7 @@ use crate::{
 pub struct Fund {
     /// The escrow, created and not funded.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The buyer, who pays.
     #[account(mut, address = escrow.buyer @ EscrowError::NotBuyer)]
     pub buyer: Signer,

@@ -37,7 +37,7 @@ pub type EscrowSlab = Slab<Escrow, Milestone>;
 /// size.
 ///
 /// Not checked: the address. Only `create` makes accounts of this program, and only at their derived addresses.
-pub struct EscrowAccount(EscrowSlab);
+pub struct LoadedEscrow(EscrowSlab);
 
 /// Whether `view` is an escrow account that this version wrote.
 fn is_escrow(view: &AccountView) -> bool {
@@ -66,7 +66,7 @@ fn refusal(view: &AccountView) -> ProgramError {
     EscrowSlab::load(*view).err().unwrap_or(ProgramError::InvalidAccountData)
 }
 
-impl AnchorAccount for EscrowAccount {
+impl AnchorAccount for LoadedEscrow {
     type Data = EscrowSlab;
 
     const MIN_DATA_LEN: usize = <EscrowSlab as AnchorAccount>::MIN_DATA_LEN;
@@ -93,7 +93,7 @@ impl AnchorAccount for EscrowAccount {
     }
 }
 
-impl Deref for EscrowAccount {
+impl Deref for LoadedEscrow {
     type Target = EscrowSlab;
 
     #[inline(always)]
@@ -102,7 +102,7 @@ impl Deref for EscrowAccount {
     }
 }
 
-impl DerefMut for EscrowAccount {
+impl DerefMut for LoadedEscrow {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut EscrowSlab {
         &mut self.0
@@ -110,7 +110,7 @@ impl DerefMut for EscrowAccount {
 }
 
 #[cfg(feature = "idl-build")]
-impl IdlAccountType for EscrowAccount {
+impl IdlAccountType for LoadedEscrow {
     const __IDL_ACCOUNT_ENTRY: Option<&'static str> = EscrowSlab::__IDL_ACCOUNT_ENTRY;
     const __IDL_TYPE_DEF: Option<&'static str> = EscrowSlab::__IDL_TYPE_DEF;
 
@@ -141,7 +141,7 @@ fn split(escrow: &mut EscrowSlab) -> (&mut Escrow, &mut [Milestone]) {
 
 /// Applies a rule to one milestone and the header together, and checks what must hold afterwards.
 fn decide<R>(
-    escrow: &mut EscrowAccount,
+    escrow: &mut LoadedEscrow,
     milestone: u8,
     rule: impl FnOnce(&mut Escrow, &mut Milestone) -> core::result::Result<R, EscrowError>,
 ) -> core::result::Result<R, EscrowError> {

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, now};
+use super::{LoadedEscrow, now};
 use crate::{
     error::EscrowError,
     event::{self, Proposed},
@@ -14,7 +14,7 @@ use crate::{
 pub struct Propose {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The buyer or the seller: the rule checks it.
     pub proposer: Signer,
 }

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide};
+use super::{LoadedEscrow, decide};
 use crate::{
     error::EscrowError,
     event::{self, Refunded},
@@ -13,7 +13,7 @@ use crate::{
 pub struct Refund {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The seller.
     #[account(address = escrow.seller @ EscrowError::NotSeller)]
     pub seller: Signer,

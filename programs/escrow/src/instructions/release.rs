@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide};
+use super::{LoadedEscrow, decide};
 use crate::{
     error::EscrowError,
     event::{self, Released},
@@ -13,7 +13,7 @@ use crate::{
 pub struct Release {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The buyer.
     #[account(address = escrow.buyer @ EscrowError::NotBuyer)]
     pub buyer: Signer,

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use super::{EscrowAccount, decide, now};
+use super::{LoadedEscrow, decide, now};
 use crate::{
     error::EscrowError,
     event::{self, Decided, Ruled},
@@ -13,7 +13,7 @@ use crate::{
 pub struct Rule {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The arbiter. The default key, which stands for none, cannot sign.
     #[account(address = escrow.arbiter @ EscrowError::NotArbiter)]
     pub arbiter: Signer,

@@ -2,7 +2,7 @@
 
 use anchor_lang::{address_eq, prelude::*};
 
-use super::{EscrowAccount, split};
+use super::{LoadedEscrow, split};
 use crate::{
     error::EscrowError,
     event::{self, Withdrawn},
@@ -16,7 +16,7 @@ use crate::{
 pub struct Withdraw {
     /// The escrow.
     #[account(mut)]
-    pub escrow: EscrowAccount,
+    pub escrow: LoadedEscrow,
     /// The recorded address of the recipient. Gets SOL, for which it must be writable; for a token it may sign, to choose
     /// where the tokens go. Not marked as changed here: it may be an address that no transaction can write to, or the
     /// mint's, and gets its tokens all the same.

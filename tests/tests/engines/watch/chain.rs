@@ -105,8 +105,8 @@ impl Chain {
 
     /// The account of an escrow behind the slot with this place.
     pub fn account(&self, escrow: &Pubkey, place: usize) -> Option<EscrowAccount> {
-        let acts = self.slots[..=place].iter().flat_map(|slot| &slot.transactions).flat_map(|done| &done.acts);
-        acts.filter(|act| act.action.escrow == *escrow).last().and_then(|act| act.after.clone())
+        let mut acts = self.slots[..=place].iter().flat_map(|slot| &slot.transactions).flat_map(|done| &done.acts);
+        acts.rfind(|act| act.action.escrow == *escrow).and_then(|act| act.after.clone())
     }
 
     /// Whether it can be noticed, by the account behind the slot with this number, that a transaction is missing. A later

@@ -1,0 +1,368 @@
+//! Everything before a signature: the lifetime, the fee, the simulation, and whether the state is the one that was meant.
+
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use escrow_sender::{Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, Slot};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use solana_client::{
+    client_error::ClientError, nonblocking::rpc_client::RpcClient, rpc_config::RpcSimulateTransactionConfig,
+    rpc_request::RpcRequest, rpc_response::Response,
+};
+use solana_commitment_config::CommitmentConfig;
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{
+    cache::Fresh,
+    now,
+    poll::{read_height, read_nonce},
+    read::Ask,
+    step::Expected,
+};
+use crate::{
+    Error, EscrowClient, Result, Unsigned,
+    error::{Failure, without_url},
+    node::Nodes,
+    transaction::{Lifetime, budget},
+};
+
+/// How long what others pay is believed.
+const FEES_LAST: Duration = Duration::from_secs(10);
+
+impl EscrowClient {
+    /// The genesis hash that all nodes name.
+    ///
+    /// # Errors
+    ///
+    /// Where the nodes are of different clusters, or none answers.
+    pub async fn genesis(&self) -> Result<Hash> {
+        let mut known = self.sending.cache.genesis.lock().await;
+        if let Some(genesis) = *known {
+            return Ok(genesis);
+        }
+        let count = self.nodes.all().len();
+        let (found, errors) = gather(&self.nodes, async |node, rpc| {
+            let genesis = rpc.get_genesis_hash().await?;
+            Ok((node, Hash(genesis.to_bytes())))
+        })
+        .await;
+        let name = |node: Node| self.nodes.names().get(node.0).cloned().unwrap_or_default();
+        let first = found.first().copied();
+        if let Some((node, genesis)) = first
+            && let Some((other, _)) = found.iter().find(|(_, other)| *other != genesis)
+        {
+            return Err(Error::Clusters { first: name(node), other: name(*other) });
+        }
+        match first {
+            // One alone of several is not believed: under another genesis hash nothing that was begun is found again.
+            Some((_, genesis)) if found.len() >= 2.min(count) => {
+                // Who did not answer may yet differ.
+                if found.len() == count {
+                    *known = Some(genesis);
+                }
+                Ok(genesis)
+            }
+            _ => {
+                let (url, error) = errors.into_iter().next().unwrap_or_else(|| (self.nodes.name(), unnamed()));
+                Err(Error::Rpc { url, source: Box::new(without_url(error)) })
+            }
+        }
+    }
+
+    /// A recent block hash to sign with, chosen from what all nodes say.
+    pub(super) async fn lifetime(&self) -> Result<(Lifetime, Vec<Observation>)> {
+        let cache = &self.sending.cache;
+        let mut fresh = cache.lifetime.lock().await;
+        let pace = &self.sending.driver.pace;
+        let used = fresh.as_ref().filter(|fresh| now().since(fresh.at) < pace.poll).cloned();
+        let Fresh { limit, origin, heights, .. } = match used {
+            Some(used) => used,
+            None => {
+                let chosen = self.choose_lifetime().await?;
+                *fresh = Some(chosen.clone());
+                chosen
+            }
+        };
+        drop(fresh);
+        let Limit::BlockHash { hash, last_valid } = limit else {
+            return Err(Error::Journal("a nonce where a block hash was asked for".to_owned()));
+        };
+        Ok((Lifetime::Blockhash { hash: hash.0, last_valid_block_height: last_valid.0, origin }, heights))
+    }
+
+    async fn choose_lifetime(&self) -> Result<Fresh> {
+        let genesis = self.genesis().await?;
+        let turn = self.sending.cache.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let count = self.nodes.all().len();
+        let mut last = None;
+        for _ in 0..OFFERS {
+            let at = now();
+            let (offers, errors) = gather(&self.nodes, |node, rpc| offer(node, rpc, self.lasting())).await;
+            let heights = offers.iter().map(|offer| Observation::Height {
+                node: offer.node,
+                commitment: Commitment::Finalized,
+                reading: offer.finalized,
+                asked: at,
+            });
+            match Limit::block_hash(genesis, count, &offers, turn) {
+                Ok((limit, origin)) => return Ok(Fresh { at, limit, origin, heights: heights.collect() }),
+                Err(error) => last = Some((error, errors)),
+            }
+            tokio::time::sleep(Duration::from_millis(self.sending.driver.pace.poll)).await;
+        }
+        Err(unprepared(last))
+    }
+
+    /// The nonce that all nodes say an account holds, to sign with. `authority` signs to advance it.
+    ///
+    /// # Errors
+    ///
+    /// Where the nodes differ about it, or it is no nonce account.
+    pub async fn nonce(&self, account: &Pubkey, authority: &Pubkey) -> Result<Lifetime> {
+        let genesis = self.genesis().await?;
+        let address = Address(account.to_bytes());
+        let count = self.nodes.all().len();
+        let mut last = None;
+        for _ in 0..OFFERS {
+            let (offers, errors) = gather(&self.nodes, |node, rpc| nonce_offer(node, rpc, address)).await;
+            match Limit::nonce(genesis, address, count, &offers) {
+                Ok((Limit::Nonce { value, read_at, .. }, origin)) => {
+                    let (account, authority) = (*account, *authority);
+                    return Ok(Lifetime::Nonce { account, authority, value: value.0, read_at: read_at.0, origin });
+                }
+                Ok(_) => break,
+                Err(error) => last = Some((error, errors)),
+            }
+            tokio::time::sleep(Duration::from_millis(self.sending.driver.pace.poll)).await;
+        }
+        Err(unprepared(last))
+    }
+
+    /// The same instructions with the compute budget in front: the limit that they need, and the price that others pay, within
+    /// the client's [`Fees`](budget::Fees). What is nothing of the escrow program's is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// None where no price is offered; else where no node says what others pay.
+    pub async fn budgeted(&self, instructions: &[Instruction], payer: &Pubkey) -> Result<Vec<Instruction>> {
+        if !instructions.iter().any(|instruction| instruction.program_id == escrow::ID) {
+            return Ok(instructions.to_vec());
+        }
+        let fees = &self.sending.fees;
+        let price = if fees.cap == 0 { 0 } else { fees.price(self.paid_lately(payer).await?) };
+        let mut all = budget::budget(instructions, fees, price);
+        all.extend_from_slice(instructions);
+        Ok(all)
+    }
+
+    /// What others paid lately for each compute unit, in micro-lamports: the largest of what was paid anywhere and of what was
+    /// paid for the payer's account. A fresh escrow's own accounts say nothing.
+    async fn paid_lately(&self, payer: &Pubkey) -> Result<u64> {
+        let mut paid = 0;
+        for accounts in [Vec::new(), vec![*payer]] {
+            let known = {
+                let fees = self.sending.cache.fees.lock().unwrap_or_else(PoisonError::into_inner);
+                fees.get(&accounts).filter(|(at, _)| at.elapsed() < FEES_LAST).map(|(_, paid)| *paid)
+            };
+            let found = match known {
+                Some(found) => found,
+                None => {
+                    let asked = accounts.clone();
+                    let recent = self
+                        .nodes
+                        .ask(|rpc| {
+                            let asked = asked.clone();
+                            async move { rpc.get_recent_prioritization_fees(&asked).await }
+                        })
+                        .await?;
+                    let mut recent: Vec<u64> = recent.iter().map(|fee| fee.prioritization_fee).collect();
+                    recent.sort_unstable();
+                    // Three of four blocks were content with less.
+                    let third = recent.len().saturating_mul(3) / 4;
+                    let found = recent.get(third).or(recent.last()).copied().unwrap_or(0);
+                    let mut fees = self.sending.cache.fees.lock().unwrap_or_else(PoisonError::into_inner);
+                    if fees.len() > 1_000 {
+                        fees.clear();
+                    }
+                    fees.insert(accounts, (Instant::now(), found));
+                    found
+                }
+            };
+            paid = paid.max(found);
+        }
+        Ok(paid)
+    }
+
+    /// Runs a transaction on a node without sending it: the compute units that it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], where it fails on two nodes, or on the only one that answers. Nothing was sent.
+    pub async fn simulate(&self, unsigned: &Unsigned) -> Result<u64> {
+        let commitment = self.lasting();
+        let config = RpcSimulateTransactionConfig {
+            sig_verify: false,
+            replace_recent_blockhash: true,
+            commitment: Some(commitment),
+            ..RpcSimulateTransactionConfig::default()
+        };
+        let mut refused = None;
+        let mut last = None;
+        for node in self.nodes.all() {
+            match node.rpc.simulate_transaction_with_config(unsigned.transaction(), config.clone()).await {
+                Ok(Response { value, .. }) => match value.err {
+                    None => return Ok(value.units_consumed.unwrap_or(0)),
+                    Some(error) => {
+                        let logs = value.logs.unwrap_or_default();
+                        let accounts = unsigned.message().static_account_keys();
+                        let failure = Failure::new(error.into(), logs, accounts);
+                        if refused.replace(failure).is_some() {
+                            break;
+                        }
+                    }
+                },
+                Err(error) => last = Some((node, error)),
+            }
+        }
+        match (refused, last) {
+            (Some(failure), _) => Err(Error::Refused(Box::new(failure))),
+            (None, Some((node, error))) => {
+                Err(Error::Rpc { url: node.name.clone(), source: Box::new(without_url(error)) })
+            }
+            (None, None) => Ok(0),
+        }
+    }
+
+    /// Whether the escrow stands as it was when this was agreed to.
+    pub(super) async fn check(&self, expected: &Expected) -> Result<()> {
+        let answer = self.sending.reader.ask(&expected.address, |asked| {
+            // Apart from this client's queue: it ends when that does.
+            tokio::spawn(read_together(self.apart(), asked));
+        });
+        let found = match answer.await {
+            Ok(Some(found)) => found,
+            // By itself it has an error of its own.
+            Ok(None) | Err(_) => self.find_agreed(&expected.address).await?,
+        };
+        // Lamports are anybody's to send, and counted nowhere.
+        let same = match (&found, &expected.escrow) {
+            (None, None) => true,
+            (Some(found), Some(expected)) => found.state == expected.state && found.milestones == expected.milestones,
+            _ => false,
+        };
+        if same { Ok(()) } else { Err(Error::Changed { address: expected.address }) }
+    }
+
+    /// The commitment that is waited for, and that transactions are built on: `processed` is what one node alone has seen, and
+    /// counts as `confirmed`.
+    pub fn lasting(&self) -> CommitmentConfig {
+        if self.commitment().is_processed() { CommitmentConfig::confirmed() } else { self.commitment() }
+    }
+}
+
+/// The most accounts that a node is asked for at once.
+const ACCOUNTS: usize = 100;
+
+async fn read_together(client: EscrowClient, mut queue: UnboundedReceiver<Ask>) {
+    let mut asked: Vec<Ask> = Vec::new();
+    while queue.recv_many(&mut asked, ACCOUNTS).await > 0 {
+        let addresses: Vec<Pubkey> = asked.iter().map(|(address, _)| *address).collect();
+        let found = client.find_all_agreed(&addresses).await;
+        for (index, (_, reply)) in asked.drain(..).enumerate() {
+            let escrow = found.as_ref().ok().and_then(|found| found.get(index).cloned().flatten());
+            // Who does not wait any more has no use for it.
+            let _ = reply.send(escrow);
+        }
+    }
+}
+
+/// How often nodes are asked for a lifetime before it is given up.
+const OFFERS: u32 = 5;
+
+type Errors = Vec<(String, ClientError)>;
+
+fn unprepared(last: Option<(escrow_sender::PrepareError, Errors)>) -> Error {
+    match last {
+        // A node's own reason says more than how many there are too few.
+        Some((_, errors)) if !errors.is_empty() => {
+            let (url, error) = errors.into_iter().next().unwrap_or_else(|| (String::new(), unnamed()));
+            Error::Rpc { url, source: Box::new(without_url(error)) }
+        }
+        Some((error, _)) => Error::Lifetime(error),
+        None => Error::Journal("no lifetime".to_owned()),
+    }
+}
+
+fn unnamed() -> ClientError {
+    solana_client::client_error::ClientErrorKind::Custom("no answer".to_owned()).into()
+}
+
+/// What each node says, from those that answer within the time that the slowest of two needs, and some.
+async fn gather<T, F: Future<Output = std::result::Result<T, ClientError>>>(
+    nodes: &Nodes,
+    ask: impl Fn(Node, std::sync::Arc<RpcClient>) -> F,
+) -> (Vec<T>, Errors) {
+    const OTHERS: Duration = Duration::from_millis(1_000);
+    let count = nodes.all().len();
+    let mut open: FuturesUnordered<_> = nodes
+        .all()
+        .iter()
+        .enumerate()
+        .map(|(index, node)| {
+            let asked = ask(Node(index), std::sync::Arc::clone(&node.rpc));
+            async move { (node, asked.await) }
+        })
+        .collect();
+    let (mut answers, mut errors) = (Vec::new(), Vec::new());
+    let mut until = None;
+    loop {
+        let next = match until {
+            None => open.next().await,
+            Some(until) => tokio::time::timeout_at(until, open.next()).await.unwrap_or(None),
+        };
+        match next {
+            None => return (answers, errors),
+            Some((_, Ok(answer))) => answers.push(answer),
+            Some((node, Err(error))) => errors.push((node.name.clone(), error)),
+        }
+        if answers.len() >= 2.min(count) && until.is_none() {
+            until = tokio::time::Instant::now().checked_add(OTHERS);
+        }
+    }
+}
+
+async fn offer(
+    node: Node,
+    rpc: std::sync::Arc<RpcClient>,
+    commitment: CommitmentConfig,
+) -> std::result::Result<Offer, ClientError> {
+    let finalized = read_height(&rpc, Commitment::Finalized).await?;
+    let answer: Response<solana_client::rpc_response::RpcBlockhash> =
+        rpc.send(RpcRequest::GetLatestBlockhash, serde_json::json!([commitment])).await?;
+    let hash: Hash = answer.value.blockhash.parse().map_err(|_| {
+        ClientError::from(solana_client::client_error::ClientErrorKind::Custom("a block hash that is none".to_owned()))
+    })?;
+    let tip = read_height(&rpc, Commitment::Processed).await?;
+    Ok(Offer {
+        node,
+        finalized,
+        hash,
+        fetched: Slot(answer.context.slot),
+        last_valid: Height(answer.value.last_valid_block_height),
+        tip,
+    })
+}
+
+async fn nonce_offer(
+    node: Node,
+    rpc: std::sync::Arc<RpcClient>,
+    account: Address,
+) -> std::result::Result<NonceOffer, ClientError> {
+    let finalized = read_height(&rpc, Commitment::Finalized).await?;
+    let (slot, value) = read_nonce(&rpc, account).await?;
+    Ok(NonceOffer { node, finalized, slot, value })
+}

@@ -1,0 +1,50 @@
+//! Which cluster and which program this is.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::VERSION;
+use crate::{api::Api, chain::Finality, problem::Result};
+
+/// Which cluster and which program this is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ClusterAnswer)]
+pub struct Cluster {
+    /// The version of this answer.
+    pub version: u32,
+    /// The cluster's genesis hash: which chain it is.
+    pub genesis: String,
+    /// The escrow program's address.
+    pub program: String,
+    /// The newest confirmed slot.
+    pub slot: String,
+    /// The newest finalized slot.
+    pub finalized_slot: String,
+    /// The chain's time, in unix seconds: what deadlines are compared with.
+    pub now: i64,
+    /// The RPC nodes that are asked, without what may be a secret.
+    pub nodes: Vec<String>,
+}
+
+/// Which cluster and which program this is.
+#[utoipa::path(get, path = "/cluster", tag = "escrows", operation_id = "showCluster", security(()),
+    responses((status = 200, description = "The cluster", body = Cluster)))]
+pub async fn show(State(api): State<Api>) -> Result<Json<Cluster>> {
+    let chain = &api.chain;
+    let (genesis, confirmed, finalized) = tokio::join!(
+        chain.genesis(),
+        chain.snapshot(&[], Finality::Confirmed),
+        chain.snapshot(&[], Finality::Finalized)
+    );
+    let confirmed = confirmed?;
+    Ok(Json(Cluster {
+        version: VERSION,
+        genesis: genesis?.to_string(),
+        program: escrow_client::escrow::ID.to_string(),
+        slot: confirmed.slot.to_string(),
+        finalized_slot: finalized?.slot.to_string(),
+        now: confirmed.now,
+        nodes: chain.sender().node_names(),
+    }))
+}

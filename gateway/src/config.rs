@@ -1,0 +1,285 @@
+//! What the gateway is told: a TOML file, the environment (`ESCROW_GATEWAY_…`), then flags; the later wins.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Everything that can be set.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where the metrics are; none: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The address by which clients reach the API, without a slash at its end: it stands in links and in what wallets sign to
+    /// sign in.
+    pub public_url: String,
+    /// `postgres://…`, or `sqlite://…` with the path of a file. Empty: a file in a folder of its own.
+    pub database: String,
+    /// The most connections to the database.
+    pub database_connections: u32,
+    /// URLs of RPC nodes. Two or more must agree on what became of a transaction.
+    pub nodes: Vec<String>,
+    /// What this process does.
+    pub roles: Vec<Role>,
+    /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Origins of web pages that may call the API from a browser. The pages of Solana Pay and Actions may from anywhere.
+    pub cors_origins: Vec<String>,
+    /// Caps.
+    pub limits: Limits,
+    /// How the log is written.
+    pub log: LogFormat,
+}
+
+/// What a process does. Any number of processes may do the same on one Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Answers requests.
+    Api,
+    /// Repeats what was submitted until its outcome is known.
+    Submit,
+    /// Everything.
+    All,
+}
+
+/// Caps.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The most bytes of a request's body.
+    pub body_bytes: usize,
+    /// How long the head of a request may take to arrive, in seconds.
+    pub head_seconds: u64,
+    /// How long the body of a request may take to arrive, in seconds.
+    pub body_seconds: u64,
+    /// How long an answer may take, in seconds.
+    pub answer_seconds: u64,
+    /// How long one node may take for one answer, in seconds.
+    pub node_seconds: u64,
+    /// Requests a minute from one address without a key.
+    pub anonymous_per_minute: u32,
+    /// Requests a minute of one owner of keys.
+    pub owner_per_minute: u32,
+    /// The most that a wallet may add as priority fee, in lamports.
+    pub priority_fee: u64,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            metrics_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            database: String::new(),
+            database_connections: 16,
+            nodes: vec!["http://127.0.0.1:8899".to_owned()],
+            roles: vec![Role::All],
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            limits: Limits::default(),
+            log: LogFormat::Text,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 * 1024,
+            head_seconds: 10,
+            body_seconds: 10,
+            answer_seconds: 30,
+            node_seconds: 10,
+            anonymous_per_minute: 120,
+            owner_per_minute: 1_200,
+            priority_fee: 10_000_000,
+        }
+    }
+}
+
+/// Why there is no configuration to start with.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A value that cannot be read.
+    #[error("the configuration cannot be used: {0}")]
+    Read(#[from] Box<figment::Error>),
+    /// A value that cannot be meant.
+    #[error("the configuration cannot be used: {setting} {problem}")]
+    Value {
+        /// Which setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is no place for the database.
+    #[error(
+        "there is no folder for the database {path}: {source}; name one with --database sqlite:///path/to/gateway.db"
+    )]
+    Folder {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it cannot be made.
+        source: std::io::Error,
+    },
+}
+
+impl Config {
+    /// What the file, the environment and these flags say. Lists in the environment are written `["a", "b"]`, and what belongs
+    /// to a group with two underscores: `ESCROW_GATEWAY_LIMITS__BODY_BYTES`.
+    ///
+    /// # Errors
+    ///
+    /// Where a value cannot be read, or is unknown.
+    pub fn load(file: Option<&PathBuf>, flags: impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let config: Self = figment
+            .merge(Env::prefixed("ESCROW_GATEWAY_").ignore(&["config", "log_filter"]).split("__"))
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(Box::new)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |setting, problem: String| Err(ConfigError::Value { setting, problem });
+        if self.nodes.is_empty() {
+            return wrong("nodes", "names no RPC node".to_owned());
+        }
+        for node in &self.nodes {
+            if escrow_client::read::node_url(node).is_none() {
+                return wrong("nodes", format!("has {node:?}, which is no URL of a node: http://… or https://…"));
+            }
+        }
+        let is_url = self.public_url.starts_with("http://") || self.public_url.starts_with("https://");
+        if !is_url || self.public_url.ends_with('/') || self.domain().is_empty() {
+            return wrong(
+                "public_url",
+                format!("is {:?}: write http://… or https://…, without a slash at its end", self.public_url),
+            );
+        }
+        if self.roles.is_empty() {
+            return wrong("roles", "is empty: this process would do nothing".to_owned());
+        }
+        if self.database_connections == 0 {
+            return wrong("database_connections", "is 0".to_owned());
+        }
+        if let Some(origin) = self.cors_origins.iter().find(|origin| axum::http::HeaderValue::from_str(origin).is_err())
+        {
+            return wrong("cors_origins", format!("has {origin:?}, which is no origin"));
+        }
+        let limits = &self.limits;
+        for (setting, value) in [
+            ("limits.anonymous_per_minute", limits.anonymous_per_minute),
+            ("limits.owner_per_minute", limits.owner_per_minute),
+        ] {
+            if value == 0 {
+                return wrong(setting, "is 0: every request would be refused".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Host and port of the public URL.
+    pub fn domain(&self) -> &str {
+        let rest = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether this process has a role.
+    pub fn does(&self, role: Role) -> bool {
+        self.roles.iter().any(|has| *has == role || *has == Role::All)
+    }
+
+    /// The database's URL. The folder of the file that is the default is made.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    pub fn database_url(&self) -> Result<String, ConfigError> {
+        if !self.database.is_empty() {
+            return Ok(self.database.clone());
+        }
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home).unwrap_or_default();
+        let folder = state.join("escrow-gateway");
+        std::fs::create_dir_all(&folder).map_err(|source| ConfigError::Folder { path: folder.clone(), source })?;
+        Ok(format!("sqlite://{}", folder.join("gateway.db").display()))
+    }
+}
+
+/// Without what may be a secret.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("roles", &self.roles)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_be_used_and_listen_on_this_machine_alone() {
+        let config = Config::load(None, json!({})).unwrap();
+        assert!(config.listen.ip().is_loopback() && config.metrics_listen.unwrap().ip().is_loopback());
+        assert!(config.does(Role::Api) && config.does(Role::Submit));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_its_name() {
+        for (flags, named) in [
+            (json!({"nodes": []}), "nodes"),
+            (json!({"nodes": ["ftp://x"]}), "nodes"),
+            (json!({"public_url": "example.org"}), "public_url"),
+            (json!({"public_url": "https://"}), "public_url"),
+            (json!({"public_url": "https://example.org/"}), "public_url"),
+            (json!({"roles": []}), "roles"),
+            (json!({"roles": ["cook"]}), "cook"),
+            (json!({"database_connections": 0}), "database_connections"),
+            (json!({"limits": {"owner_per_minute": 0}}), "owner_per_minute"),
+            (json!({"limits": {"owner_per_hour": 1}}), "owner_per_hour"),
+            (json!({"listne": "127.0.0.1:1"}), "listne"),
+        ] {
+            let error = Config::load(None, flags.clone()).unwrap_err().to_string();
+            assert!(error.contains(named), "{flags}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_database_password_is_not_shown() {
+        let config = Config { database: "postgres://u:secret@h/d".to_owned(), ..Config::default() };
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}
