@@ -242,6 +242,14 @@ impl Diagnostic for CliError {
         }
     }
 
+    /// Who did not want to wait has what was asked for.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Submitted { .. } => 0,
+            _ => self.kind().exit_code(),
+        }
+    }
+
     fn program_error(&self) -> Option<(u32, &'static str)> {
         let error = match self {
             Self::Client(error) => return error.program_error(),

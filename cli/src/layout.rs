@@ -88,6 +88,7 @@ impl Display for EscrowLayout<'_> {
         self.possible(f)?;
         write_timeline(f, escrow)?;
         write_money(f, escrow)?;
+        write_courses(f, &escrow.milestones)?;
         write_endings(f, &escrow.endings)?;
         self.people(f)?;
         write_terms(f, escrow)?;
@@ -466,6 +467,18 @@ fn write_milestone(f: &mut Formatter<'_>, milestone: &Milestone) -> fmt::Result 
         (None, None) => writeln!(f),
     }?;
     milestone.course.as_ref().map_or(Ok(()), |course| write_course(f, course))
+}
+
+/// How each milestone went, where that was asked for.
+fn write_courses(f: &mut Formatter<'_>, milestones: &[Milestone]) -> fmt::Result {
+    let courses: Vec<_> = milestones.iter().filter_map(|one| Some((one.number, one.course.as_ref()?))).collect();
+    if !courses.is_empty() {
+        heading(f, "How the milestones went")?;
+    }
+    courses.into_iter().try_for_each(|(number, course)| {
+        writeln!(f, "  milestone {number}")?;
+        write_course(f, course)
+    })
 }
 
 /// When it was delivered and disputed, and what decided it.

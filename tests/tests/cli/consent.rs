@@ -130,6 +130,12 @@ async fn a_transaction_is_signed_where_there_is_no_network() {
     let release = format!("release {escrow}");
     let signed = offline(&format!("{release} --sign-only -k buyer.json")).succeeds().json();
     let transaction = &signed["transactions"][0];
+    // It is a transaction that the chain takes, as long as its block hash is a recent one.
+    let wire = transaction["transaction"].as_str().unwrap();
+    let config = serde_json::json!([wire, { "encoding": "base64" }]);
+    let sent: Result<String, _> =
+        stage.net.rpc().send(solana_client::rpc_request::RpcRequest::SendTransaction, config).await;
+    sent.unwrap();
     assert_eq!((&transaction["missing"], &signed["cluster"]), (&serde_json::json!([]), &Value::Null));
     let buyer = stage.address("buyer");
     let unsigned = offline(&format!("{release} --dump-transaction-message -k {buyer}")).succeeds().json();
@@ -146,12 +152,6 @@ async fn a_transaction_is_signed_where_there_is_no_network() {
     // Another escrow's state is not this one's.
     let other = stage.create("--amount 2 --deliver-by 9d --fund");
     offline(&format!("release {other} --sign-only -k buyer.json")).fails(3, &[&escrow, &other]);
-    // And it is a transaction that the chain takes.
-    let wire = transaction["transaction"].as_str().unwrap();
-    let config = serde_json::json!([wire, { "encoding": "base64" }]);
-    let sent: Result<String, _> =
-        stage.net.rpc().send(solana_client::rpc_request::RpcRequest::SendTransaction, config).await;
-    sent.unwrap();
 }
 
 /// Somebody else pays the fee.

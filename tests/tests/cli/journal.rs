@@ -32,8 +32,14 @@ async fn a_creation_typed_twice_pays_once() {
 #[tokio::test]
 async fn a_reference_is_found_by_another_machine() {
     let stage = Stage::new().await;
-    let line = "create --reference INVOICE-17 --seller {seller} --amount 1 --deliver-by 2099-12-31T00:00:00Z \
-                --fund-by 2099-01-01T00:00:00Z";
+    let present = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let at = |days: u64| escrow_client::words::Time::new((present + days * crate::DAY) as i64, 0).rfc3339();
+    let line = format!(
+        "create --reference INVOICE-17 --seller {{seller}} --amount 1 --deliver-by {} --fund-by {}",
+        at(60),
+        at(30)
+    );
+    let line = line.as_str();
     let there = |line: &str| format!("--journal elsewhere {line}");
     let created = stage.asks("buyer", line);
     let address = created["address"].as_str().unwrap();
