@@ -148,9 +148,10 @@ mod tests {
 
     #[test]
     fn whatever_is_changed_in_it_is_noticed() {
-        let link = share().to_string();
+        let shared = share();
+        let link = shared.to_string();
         let other = Pubkey::new_from_array([9; 32]).to_string();
-        let moved = link.replace(&share().address.to_string(), &other);
+        let moved = link.replace(&shared.address.to_string(), &other);
         assert!(matches!(moved.parse::<Share>(), Err(ShareError::Address { .. })));
         let (head, terms) = link.split_once("terms=").unwrap();
         for index in 0..terms.len() {
@@ -159,7 +160,7 @@ mod tests {
             let changed: String = changed.into_iter().collect();
             let read = format!("{head}terms={changed}").parse::<Share>();
             // Only bits that stand for nothing may differ.
-            assert!(read.is_err() || read == Ok(share()), "{index}");
+            assert!(read.as_ref().map_or(true, |read| *read == shared), "{index}");
         }
         for cut in 1..link.len() {
             assert!(link[..cut].parse::<Share>().is_err(), "{cut}");
