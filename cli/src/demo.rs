@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Args, Parser};
-use escrow_client::{EscrowClient, view, words::Denomination};
+use escrow_client::{EscrowClient, transaction::budget::LAMPORTS_PER_SIGNATURE, view, words::Denomination};
 use escrow_frame::{Format, Report, print, terminal::Fit};
 use escrow_localnet::{Config, Localnet, MintConfig, TestMint};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -30,8 +30,6 @@ mod stories;
 const LAMPORTS: u64 = 100_000_000_000;
 /// What buyer and seller start a story with, in base units of the token.
 const TOKENS: u64 = 100_000_000_000;
-/// What the embedded validator, like every cluster, takes for a signature.
-const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]

@@ -28,16 +28,11 @@ const WHAT_TO_NAME: &str =
 ///
 /// For anything else, also for a URL that nobody could connect to.
 pub fn node_url(named: &str, from: Option<String>) -> Result<String, NodeError> {
-    let url = match named.trim() {
-        "l" | "localhost" => "http://127.0.0.1:8899",
-        "d" | "devnet" => "https://api.devnet.solana.com",
-        "t" | "testnet" => "https://api.testnet.solana.com",
-        "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com",
-        url => url,
-    };
-    match mistake(url) {
-        None => Ok(url.to_owned()),
-        Some(reason) => Err(NodeError { shown: shown(url), from, reason }),
+    let named = named.trim();
+    let url = escrow_client::read::node_url(named).unwrap_or_else(|| named.to_owned());
+    match mistake(&url) {
+        None => Ok(url),
+        Some(reason) => Err(NodeError { shown: shown(&url), from, reason }),
     }
 }
 

@@ -5,9 +5,6 @@ use std::fmt;
 use escrow_client::amount::{SOL_DECIMALS, format_amount};
 use solana_pubkey::Pubkey;
 
-/// What every signature costs. Lamports.
-pub const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
-
 /// What is needed, before anything is sent, and what there is. All in lamports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {

@@ -21,7 +21,7 @@ use solana_signer::Signer;
 
 use crate::{
     buffer::{self, Buffer},
-    cost::{Cost, LAMPORTS_PER_SIGNATURE},
+    cost::Cost,
     elf::Elf,
     error::{Error, Result},
     hash::ElfHash,
@@ -238,9 +238,7 @@ impl Migrator {
 
     /// What a transaction costs with so many signatures and at most so many compute units. Lamports.
     pub(crate) fn fee(&self, signatures: usize, units: u32) -> u64 {
-        let priority = (u128::from(self.unit_price) * u128::from(units)).div_ceil(1_000_000);
-        let priority = u64::try_from(priority).unwrap_or(u64::MAX);
-        (signatures as u64).saturating_mul(LAMPORTS_PER_SIGNATURE).saturating_add(priority)
+        escrow_client::transaction::budget::cost(signatures, units, self.unit_price)
     }
 
     /// `instructions` as they are sent: behind what buys priority, if any is bought.

@@ -273,6 +273,14 @@ impl Intention {
         }
     }
 
+    /// Whether a journal must still hold it: somebody works on it or must, or something was signed less than `keep`
+    /// milliseconds ago.
+    pub(crate) fn is_needed(&self, now: Time, keep: u64) -> bool {
+        let leased = self.lease.as_ref().is_some_and(|lease| lease.until > now);
+        let recent = self.records.iter().any(|record| now.since(record.signed.at) < keep);
+        leased || recent || self.is_unresolved()
+    }
+
     /// What may be signed next; none while something may still be executed.
     pub fn next(&self) -> Option<Position> {
         self.next_under(Rules::ALL)

@@ -1,10 +1,10 @@
 //! What a recipe costs whoever signs it, besides what it pays in: known before anything is signed.
 
 use super::read::{EscrowClient, token_account_size, vault_size};
-use crate::{Error, EscrowInstruction, Result, recipe::PreviewedRecipe, terms::Asset};
-
-/// What every cluster takes for a signature, in lamports.
-pub const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
+use crate::{
+    Error, EscrowInstruction, Result, recipe::PreviewedRecipe, terms::Asset,
+    transaction::budget::LAMPORTS_PER_SIGNATURE,
+};
 
 /// What a recipe costs, in lamports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,9 +10,4 @@ mod record;
 mod situation;
 mod squads;
 
-pub use {
-    cluster::Cluster,
-    cost::{Cost, LAMPORTS_PER_SIGNATURE},
-    situation::Situation,
-    squads::OpenProposal,
-};
+pub use {cluster::Cluster, cost::Cost, situation::Situation, squads::OpenProposal};

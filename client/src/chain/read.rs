@@ -27,8 +27,13 @@ use solana_pubkey::Pubkey;
 
 use super::decode::decode;
 use crate::{
-    Error, EscrowAccount, Result, address::associated_token_address, error::without_url, node::Nodes, send::Sending,
-    terms::Asset, words::Denomination,
+    Error, EscrowAccount, Result,
+    address::associated_token_address,
+    error::without_url,
+    node::{MOST_ACCOUNTS, Nodes},
+    send::Sending,
+    terms::Asset,
+    words::Denomination,
 };
 
 /// Which escrows to list. An address that is named must match.
@@ -490,9 +495,6 @@ fn checked(addresses: &[Pubkey], accounts: &[Option<UiAccount>]) -> std::result:
     });
     decoded.collect()
 }
-
-/// The most accounts that a node is asked for at once.
-const MOST_ACCOUNTS: usize = 100;
 
 fn unread(asset: Asset) -> Denomination {
     Denomination::unknown(asset, "its mint was not read")

@@ -25,6 +25,9 @@ use solana_commitment_config::CommitmentConfig;
 use self::{redact::public_url, transport::Transport};
 use crate::{Error, Result, error::without_url};
 
+/// The most accounts that a node is asked for at once.
+pub(crate) const MOST_ACCOUNTS: usize = 100;
+
 /// Between two rounds of the same question.
 const AGAIN: Duration = Duration::from_millis(250);
 

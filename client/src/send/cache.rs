@@ -6,9 +6,11 @@ use std::{
     time::Instant,
 };
 
-use escrow_sender::{Hash, Lifetime as Limit, Observation, Origin, Time};
+use escrow_sender::{Hash, Observation, Time};
 use solana_pubkey::Pubkey;
 use tokio::sync::Mutex as AsyncMutex;
+
+use crate::transaction::Lifetime;
 
 /// What is remembered between transactions.
 #[derive(Default)]
@@ -24,7 +26,6 @@ pub(super) struct Cache {
 #[derive(Clone)]
 pub(super) struct Fresh {
     pub(super) at: Time,
-    pub(super) limit: Limit,
-    pub(super) origin: Origin,
+    pub(super) lifetime: Lifetime,
     pub(super) heights: Vec<Observation>,
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use solana_client::{nonblocking::rpc_client::RpcClient, rpc_request::RpcRequest};
 use tokio::{
     sync::{
-        Semaphore, mpsc,
+        Semaphore,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
     },
@@ -29,6 +29,7 @@ use tokio::{
 use super::{
     Progress, Told, now,
     poll::{Ask, Poller},
+    queue::Queue,
     store::AnyStore,
 };
 use crate::{Action, Error, Result, Signed, error::without_url, node::Nodes};
@@ -77,7 +78,7 @@ pub(super) struct Driver {
     owner: String,
     sends: Arc<Semaphore>,
     pub(super) counters: Counters,
-    recorder: Mutex<Option<mpsc::UnboundedSender<Recording>>>,
+    recordings: Queue<Recording>,
     pub(super) told: Option<Told>,
 }
 
@@ -107,7 +108,7 @@ impl Driver {
             owner,
             sends: Arc::new(Semaphore::new(SENDS.saturating_mul(nodes.all().len()))),
             counters: Counters::default(),
-            recorder: Mutex::new(None),
+            recordings: Queue::default(),
             told,
         }
     }
@@ -166,20 +167,9 @@ impl Driver {
     /// Writes a signed transaction, together with others that wait at the same time.
     async fn record(&self, fence: Fence, signed: Kept) -> std::result::Result<(), String> {
         let (reply, written) = oneshot::channel();
-        {
-            let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-            let recording = match recorder.as_ref() {
-                Some(sender) => sender.send((fence, signed, reply)).err().map(|unsent| unsent.0),
-                None => Some((fence, signed, reply)),
-            };
-            if let Some(recording) = recording {
-                let (sender, receiver) = unbounded_channel();
-                // The receiver is there.
-                let _ = sender.send(recording);
-                *recorder = Some(sender);
-                tokio::spawn(record_all(self.store.clone(), receiver));
-            }
-        }
+        self.recordings.push((fence, signed, reply), |waiting| {
+            tokio::spawn(record_all(self.store.clone(), waiting));
+        });
         match written.await {
             Ok(written) => written.map_err(|error| error.to_string()),
             Err(_) => Err("its writer has ended".to_owned()),

@@ -10,7 +10,7 @@ mod cache;
 mod driver;
 mod poll;
 mod prepare;
-mod read;
+mod queue;
 mod sending;
 mod step;
 mod store;

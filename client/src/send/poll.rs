@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use escrow_sender::{
@@ -20,14 +20,13 @@ use solana_client::{
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_transaction_status_client_types::TransactionConfirmationStatus;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::now;
-use crate::{Action, EscrowAccount, chain::decode::decode, error::without_url};
+use super::{now, queue::Queue};
+use crate::{Action, EscrowAccount, chain::decode::decode, error::without_url, node::MOST_ACCOUNTS};
 
-/// How many signatures and accounts a node is asked for in one request, and how many requests it has at a time.
+/// How many signatures a node is asked for in one request, and how many requests it has at a time.
 const SIGNATURES: usize = 256;
-const ACCOUNTS: usize = 100;
 const REQUESTS: usize = 4;
 
 /// How many questions are taken up at once.
@@ -46,29 +45,19 @@ pub(super) struct Ask {
 pub(super) struct Poller {
     node: Node,
     rpc: Arc<RpcClient>,
-    queue: Mutex<Option<UnboundedSender<Ask>>>,
+    queue: Queue<Ask>,
 }
 
 impl Poller {
     pub(super) fn new(node: Node, rpc: Arc<RpcClient>) -> Self {
-        Self { node, rpc, queue: Mutex::new(None) }
+        Self { node, rpc, queue: Queue::default() }
     }
 
-    /// Asks without waiting. Begins the worker where there is none, or its runtime has ended.
+    /// Asks without waiting.
     pub(super) fn ask(&self, ask: Ask) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let ask = match queue.as_ref() {
-            Some(sender) => match sender.send(ask) {
-                Ok(()) => return,
-                Err(unsent) => unsent.0,
-            },
-            None => ask,
-        };
-        let (sender, receiver) = unbounded_channel();
-        // The receiver is there.
-        let _ = sender.send(ask);
-        *queue = Some(sender);
-        tokio::spawn(work(Round { node: self.node, rpc: Arc::clone(&self.rpc) }, receiver));
+        self.queue.push(ask, |waiting| {
+            tokio::spawn(work(Round { node: self.node, rpc: Arc::clone(&self.rpc) }, waiting));
+        });
     }
 }
 
@@ -151,7 +140,7 @@ impl Round {
             askers.iter().flat_map(|ask| ask.actions.iter().map(|action| action.escrow)).collect();
         let wanted: Vec<Pubkey> = wanted.into_iter().collect();
         let mut found: BTreeMap<Pubkey, (Slot, Option<EscrowAccount>)> = BTreeMap::new();
-        for chunk in wanted.chunks(ACCOUNTS) {
+        for chunk in wanted.chunks(MOST_ACCOUNTS) {
             let config = RpcAccountInfoConfig {
                 encoding: Some(UiAccountEncoding::Base64),
                 commitment: Some(CommitmentConfig::finalized()),

@@ -1,11 +1,14 @@
 //! Everything before a signature: the lifetime, the fee, the simulation, and whether the state is the one that was meant.
 
 use std::{
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
-use escrow_sender::{Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, Slot};
+use escrow_sender::{
+    Address, Commitment, Hash, Height, Lifetime as Limit, Node, NonceOffer, Observation, Offer, PrepareError, Slot,
+    Time,
+};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use solana_client::{
     client_error::ClientError, nonblocking::rpc_client::RpcClient, rpc_config::RpcSimulateTransactionConfig,
@@ -14,19 +17,19 @@ use solana_client::{
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use super::{
     cache::Fresh,
     now,
     poll::{read_height, read_nonce},
-    read::Ask,
+    sending::Reading,
     step::Expected,
 };
 use crate::{
     Error, EscrowClient, Result, Unsigned,
     error::{Failure, without_url},
-    node::Nodes,
+    node::{MOST_ACCOUNTS, Nodes},
     transaction::{Lifetime, budget},
 };
 
@@ -79,7 +82,7 @@ impl EscrowClient {
         let mut fresh = cache.lifetime.lock().await;
         let pace = &self.sending.driver.pace;
         let used = fresh.as_ref().filter(|fresh| now().since(fresh.at) < pace.poll).cloned();
-        let Fresh { limit, origin, heights, .. } = match used {
+        let Fresh { lifetime, heights, .. } = match used {
             Some(used) => used,
             None => {
                 let chosen = self.choose_lifetime().await?;
@@ -87,34 +90,23 @@ impl EscrowClient {
                 chosen
             }
         };
-        drop(fresh);
-        let Limit::BlockHash { hash, last_valid } = limit else {
-            return Err(Error::Journal("a nonce where a block hash was asked for".to_owned()));
-        };
-        Ok((Lifetime::Blockhash { hash: hash.0, last_valid_block_height: last_valid.0, origin }, heights))
+        Ok((lifetime, heights))
     }
 
     async fn choose_lifetime(&self) -> Result<Fresh> {
         let genesis = self.genesis().await?;
         let turn = self.sending.cache.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let count = self.nodes.all().len();
-        let mut last = None;
-        for _ in 0..OFFERS {
-            let at = now();
-            let (offers, errors) = gather(&self.nodes, |node, rpc| offer(node, rpc, self.lasting())).await;
+        let choose = |at, offers: &[Offer]| {
+            let (limit, origin) = Limit::block_hash(genesis, self.nodes.all().len(), offers, turn)?;
             let heights = offers.iter().map(|offer| Observation::Height {
                 node: offer.node,
                 commitment: Commitment::Finalized,
                 reading: offer.finalized,
                 asked: at,
             });
-            match Limit::block_hash(genesis, count, &offers, turn) {
-                Ok((limit, origin)) => return Ok(Fresh { at, limit, origin, heights: heights.collect() }),
-                Err(error) => last = Some((error, errors)),
-            }
-            tokio::time::sleep(Duration::from_millis(self.sending.driver.pace.poll)).await;
-        }
-        Err(unprepared(last))
+            Ok(Fresh { at, lifetime: Lifetime::of(&limit, origin, Pubkey::default()), heights: heights.collect() })
+        };
+        self.choose(|node, rpc| offer(node, rpc, self.lasting()), choose).await
     }
 
     /// The nonce that all nodes say an account holds, to sign with. `authority` signs to advance it.
@@ -125,16 +117,25 @@ impl EscrowClient {
     pub async fn nonce(&self, account: &Pubkey, authority: &Pubkey) -> Result<Lifetime> {
         let genesis = self.genesis().await?;
         let address = Address(account.to_bytes());
-        let count = self.nodes.all().len();
+        let choose = |_, offers: &[NonceOffer]| {
+            let (limit, origin) = Limit::nonce(genesis, address, self.nodes.all().len(), offers)?;
+            Ok(Lifetime::of(&limit, origin, *authority))
+        };
+        self.choose(|node, rpc| nonce_offer(node, rpc, address), choose).await
+    }
+
+    /// Asks all nodes what a lifetime is chosen from, until it can be.
+    async fn choose<O, T, F: Future<Output = std::result::Result<O, ClientError>>>(
+        &self,
+        ask: impl Fn(Node, Arc<RpcClient>) -> F,
+        choose: impl Fn(Time, &[O]) -> std::result::Result<T, PrepareError>,
+    ) -> Result<T> {
         let mut last = None;
         for _ in 0..OFFERS {
-            let (offers, errors) = gather(&self.nodes, |node, rpc| nonce_offer(node, rpc, address)).await;
-            match Limit::nonce(genesis, address, count, &offers) {
-                Ok((Limit::Nonce { value, read_at, .. }, origin)) => {
-                    let (account, authority) = (*account, *authority);
-                    return Ok(Lifetime::Nonce { account, authority, value: value.0, read_at: read_at.0, origin });
-                }
-                Ok(_) => break,
+            let at = now();
+            let (offers, errors) = gather(&self.nodes, &ask).await;
+            match choose(at, &offers) {
+                Ok(chosen) => return Ok(chosen),
                 Err(error) => last = Some((error, errors)),
             }
             tokio::time::sleep(Duration::from_millis(self.sending.driver.pace.poll)).await;
@@ -239,9 +240,10 @@ impl EscrowClient {
 
     /// Whether the escrow stands as it was when this was agreed to.
     pub(super) async fn check(&self, expected: &Expected) -> Result<()> {
-        let answer = self.sending.reader.ask(&expected.address, |asked| {
+        let (reply, answer) = oneshot::channel();
+        self.sending.readings.push((expected.address, reply), |waiting| {
             // Apart from this client's queue: it ends when that does.
-            tokio::spawn(read_together(self.apart(), asked));
+            tokio::spawn(read_together(self.apart(), waiting));
         });
         let found = match answer.await {
             Ok(Some(found)) => found,
@@ -264,12 +266,10 @@ impl EscrowClient {
     }
 }
 
-/// The most accounts that a node is asked for at once.
-const ACCOUNTS: usize = 100;
-
-async fn read_together(client: EscrowClient, mut queue: UnboundedReceiver<Ask>) {
-    let mut asked: Vec<Ask> = Vec::new();
-    while queue.recv_many(&mut asked, ACCOUNTS).await > 0 {
+/// Answers who asks for an escrow while a request is under way together with the others who do.
+async fn read_together(client: EscrowClient, mut queue: UnboundedReceiver<Reading>) {
+    let mut asked: Vec<Reading> = Vec::new();
+    while queue.recv_many(&mut asked, MOST_ACCOUNTS).await > 0 {
         let addresses: Vec<Pubkey> = asked.iter().map(|(address, _)| *address).collect();
         let found = client.find_all_agreed(&addresses).await;
         for (index, (_, reply)) in asked.drain(..).enumerate() {
@@ -285,7 +285,7 @@ const OFFERS: u32 = 5;
 
 type Errors = Vec<(String, ClientError)>;
 
-fn unprepared(last: Option<(escrow_sender::PrepareError, Errors)>) -> Error {
+fn unprepared(last: Option<(PrepareError, Errors)>) -> Error {
     match last {
         // A node's own reason says more than how many there are too few.
         Some((_, errors)) if !errors.is_empty() => {
@@ -304,7 +304,7 @@ fn unnamed() -> ClientError {
 /// What each node says, from those that answer within the time that the slowest of two needs, and some.
 async fn gather<T, F: Future<Output = std::result::Result<T, ClientError>>>(
     nodes: &Nodes,
-    ask: impl Fn(Node, std::sync::Arc<RpcClient>) -> F,
+    ask: impl Fn(Node, Arc<RpcClient>) -> F,
 ) -> (Vec<T>, Errors) {
     const OTHERS: Duration = Duration::from_millis(1_000);
     let count = nodes.all().len();
@@ -313,7 +313,7 @@ async fn gather<T, F: Future<Output = std::result::Result<T, ClientError>>>(
         .iter()
         .enumerate()
         .map(|(index, node)| {
-            let asked = ask(Node(index), std::sync::Arc::clone(&node.rpc));
+            let asked = ask(Node(index), Arc::clone(&node.rpc));
             async move { (node, asked.await) }
         })
         .collect();
@@ -337,7 +337,7 @@ async fn gather<T, F: Future<Output = std::result::Result<T, ClientError>>>(
 
 async fn offer(
     node: Node,
-    rpc: std::sync::Arc<RpcClient>,
+    rpc: Arc<RpcClient>,
     commitment: CommitmentConfig,
 ) -> std::result::Result<Offer, ClientError> {
     let finalized = read_height(&rpc, Commitment::Finalized).await?;
@@ -359,7 +359,7 @@ async fn offer(
 
 async fn nonce_offer(
     node: Node,
-    rpc: std::sync::Arc<RpcClient>,
+    rpc: Arc<RpcClient>,
     account: Address,
 ) -> std::result::Result<NonceOffer, ClientError> {
     let finalized = read_height(&rpc, Commitment::Finalized).await?;

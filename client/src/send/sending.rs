@@ -4,13 +4,19 @@ use std::sync::Arc;
 
 use escrow_sender::{Memory, Pace};
 
-use super::{Told, cache::Cache, driver::Driver, read::Reader, store::AnyStore};
-use crate::{node::Nodes, transaction::budget::Fees};
+use solana_pubkey::Pubkey;
+use tokio::sync::oneshot;
+
+use super::{Told, cache::Cache, driver::Driver, queue::Queue, store::AnyStore};
+use crate::{EscrowAccount, node::Nodes, transaction::budget::Fees};
+
+/// An escrow to be read before it is signed upon, and who waits for it. None where it could not be read with the others.
+pub(super) type Reading = (Pubkey, oneshot::Sender<Option<Option<EscrowAccount>>>);
 
 /// What sending needs, shared by the clones of a client.
 pub(crate) struct Sending {
     pub(super) driver: Driver,
-    pub(super) reader: Reader,
+    pub(super) readings: Queue<Reading>,
     pub(super) cache: Cache,
     pub(super) fees: Fees,
     pub(super) kept: AnyStore,
@@ -27,6 +33,6 @@ impl Sending {
 
     pub(super) fn with(nodes: &Arc<Nodes>, kept: AnyStore, pace: Pace, fees: Fees, told: Option<Told>) -> Self {
         let driver = Driver::new(nodes, kept.clone(), pace, told.clone());
-        Self { driver, reader: Reader::default(), cache: Cache::default(), fees, kept, told }
+        Self { driver, readings: Queue::default(), cache: Cache::default(), fees, kept, told }
     }
 }

@@ -64,19 +64,8 @@ impl Signed {
         if !sound || transaction.signatures.contains(&Signature::default()) {
             return Err(DecodeError::Signature);
         }
-        let origin = *attempt.origin();
-        let lifetime = match *attempt.lifetime() {
-            escrow_sender::Lifetime::BlockHash { hash, last_valid } => {
-                Lifetime::Blockhash { hash: hash.0, last_valid_block_height: last_valid.0, origin }
-            }
-            escrow_sender::Lifetime::Nonce { account, value, read_at } => Lifetime::Nonce {
-                account: Pubkey::new_from_array(account.0),
-                authority: authority(&transaction).unwrap_or_default(),
-                value: value.0,
-                read_at: read_at.0,
-                origin,
-            },
-        };
+        let authority = authority(&transaction).unwrap_or_default();
+        let lifetime = Lifetime::of(attempt.lifetime(), *attempt.origin(), authority);
         Ok(Self { transaction, lifetime })
     }
 }

@@ -81,6 +81,22 @@ impl Lifetime {
         }
     }
 
+    /// What a sender knows of it, with who advances the nonce, where it is one.
+    pub(crate) fn of(limit: &escrow_sender::Lifetime, origin: Origin, authority: Pubkey) -> Self {
+        match *limit {
+            escrow_sender::Lifetime::BlockHash { hash, last_valid } => {
+                Self::Blockhash { hash: hash.0, last_valid_block_height: last_valid.0, origin }
+            }
+            escrow_sender::Lifetime::Nonce { account, value, read_at } => Self::Nonce {
+                account: Pubkey::new_from_array(account.0),
+                authority,
+                value: value.0,
+                read_at: read_at.0,
+                origin,
+            },
+        }
+    }
+
     /// What a sender needs to know of it.
     pub(crate) fn limit(&self) -> escrow_sender::Lifetime {
         use escrow_sender::{Address, Hash, Height, Lifetime, Slot};

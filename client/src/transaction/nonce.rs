@@ -19,6 +19,11 @@ pub fn advance(account: &Pubkey, authority: &Pubkey) -> Instruction {
     instruction::advance_nonce_account(account, authority)
 }
 
+/// Whether a call of the system program uses up a nonce.
+pub(super) fn advances_nonce(data: &[u8]) -> bool {
+    data == [4, 0, 0, 0]
+}
+
 /// Takes `lamports` out of the account, all of them to end it: what was signed with it can never be executed then. `authority`
 /// signs. While a transaction waits, the account must keep its rent.
 pub fn withdraw(account: &Pubkey, authority: &Pubkey, to: &Pubkey, lamports: u64) -> Instruction {

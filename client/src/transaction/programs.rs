@@ -9,11 +9,6 @@ use solana_pubkey::Pubkey;
 use super::{budget::COMPUTE_BUDGET, returned::LIGHTHOUSE, squads::SQUADS};
 use crate::words::Denomination;
 
-/// Whether a call of the system program uses up a nonce.
-pub(super) fn advances_nonce(data: &[u8]) -> bool {
-    data == [4, 0, 0, 0]
-}
-
 /// A program's address, with its name where it has one.
 pub(super) fn named(program: &Pubkey) -> String {
     match name(program) {

@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::{
     Lifetime, PrepareError, Unsigned,
     budget::{self, COMPUTE_BUDGET, MOST_UNITS},
-    encoding, programs,
+    encoding, nonce, programs,
     returned::{Allowance, MEMO},
 };
 use crate::{
@@ -36,9 +36,6 @@ use crate::{
 
 const TOKEN_ACCOUNTS: Pubkey = spl_associated_token_account_interface::program::ID;
 const SYSTEM: Pubkey = solana_sdk_ids::system_program::ID;
-
-/// What an instruction may use where the transaction sets no limit.
-const UNITS_PER_INSTRUCTION: u32 = 200_000;
 
 /// Why a transaction that somebody else prepared is not signed. Instructions are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -635,9 +632,7 @@ fn read_part(number: usize, instruction: &Instruction) -> Result<Part, ReceivedE
             }
         }
         // Behind another instruction it would make no nonce of the block hash.
-        SYSTEM if number == 1 && programs::advances_nonce(data) => {
-            Ok(Part::Nonce { account: key(0), authority: key(2) })
-        }
+        SYSTEM if number == 1 && nonce::advances_nonce(data) => Ok(Part::Nonce { account: key(0), authority: key(2) }),
         MEMO => {
             let text = String::from_utf8(data.clone()).map_err(|_| ReceivedError::Memo(number))?;
             Ok(Part::Memo { text, signers: accounts.iter().map(|meta| meta.pubkey).collect() })
@@ -650,8 +645,7 @@ fn fee(payer: Pubkey, signatures: usize, parts: &[Part]) -> Fee {
     let limit = parts.iter().find_map(|part| if let Part::Limit(units) = part { Some(*units) } else { None });
     let price = parts.iter().find_map(|part| if let Part::Price(price) = part { Some(*price) } else { None });
     let others = parts.iter().filter(|part| !matches!(part, Part::Limit(_) | Part::Price(_))).count();
-    let usual = UNITS_PER_INSTRUCTION.saturating_mul(u32::try_from(others).unwrap_or(u32::MAX));
-    let units = limit.unwrap_or(usual).min(MOST_UNITS);
+    let units = limit.map_or_else(|| budget::unlimited(others), |units| units.min(MOST_UNITS));
     Fee {
         payer,
         signatures: budget::cost(signatures, 0, 0),

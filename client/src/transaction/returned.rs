@@ -12,8 +12,9 @@ use thiserror::Error;
 
 use super::{
     PrepareError, Unsigned,
-    budget::{COMPUTE_BUDGET, MOST_UNITS},
+    budget::{COMPUTE_BUDGET, MOST_UNITS, Setting, unlimited},
     encoding,
+    nonce::advances_nonce,
 };
 
 /// Lighthouse: refuses a transaction whose accounts are not as a wallet has shown them.
@@ -25,8 +26,6 @@ pub const MEMO: Pubkey = pubkey!("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr");
 const MOST_ASSERTIONS: usize = 3;
 /// Lighthouse's instructions before this one write to accounts; from it on they only compare.
 const FIRST_ASSERTION: u8 = 2;
-/// What an instruction may use where the transaction sets no limit.
-const UNITS_PER_INSTRUCTION: u32 = 200_000;
 
 /// How much a wallet may add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,14 +176,9 @@ fn added(given: &Read, found: &Read, allowance: &Allowance) -> Result<(), Change
         }
         let (program, _, data) = instruction;
         match *program {
-            COMPUTE_BUDGET => match data.split_first() {
-                Some((2, units)) if limit.is_none() => {
-                    let units = units.try_into().map(u32::from_le_bytes).map_err(|_| Change::Budget)?;
-                    limit = Some(units.min(MOST_UNITS));
-                }
-                Some((3, each)) if price.is_none() => {
-                    price = Some(each.try_into().map(u64::from_le_bytes).map_err(|_| Change::Budget)?);
-                }
+            COMPUTE_BUDGET => match Setting::read(data) {
+                Some(Setting::Limit(units)) if limit.is_none() => limit = Some(units.min(MOST_UNITS)),
+                Some(Setting::Price(each)) if price.is_none() => price = Some(each),
                 _ => return Err(Change::Budget),
             },
             LIGHTHOUSE => {
@@ -205,8 +199,7 @@ fn added(given: &Read, found: &Read, allowance: &Allowance) -> Result<(), Change
     }
     same(next == ours.len(), || Change::Instruction(next.saturating_add(1)))?;
     let others = found.instructions.iter().filter(|(program, ..)| *program != COMPUTE_BUDGET).count();
-    let usual = UNITS_PER_INSTRUCTION.saturating_mul(u32::try_from(others).unwrap_or(u32::MAX)).min(MOST_UNITS);
-    let units = u128::from(limit.unwrap_or(usual));
+    let units = u128::from(limit.unwrap_or_else(|| unlimited(others)));
     let fee = units.saturating_mul(u128::from(price.unwrap_or(0))).div_ceil(1_000_000);
     same(fee <= u128::from(allowance.priority_fee), || Change::PriorityFee { fee, most: allowance.priority_fee })
 }
@@ -250,10 +243,9 @@ impl Read {
             .enumerate()
             .map(|(place, instruction)| resolve(place, instruction))
             .collect::<Result<_, _>>()?;
-        let advances_nonce = instructions.first().is_some_and(|(program, _, data)| {
-            // `AdvanceNonceAccount`
-            *program == solana_sdk_ids::system_program::ID && data.as_slice() == [4, 0, 0, 0]
-        });
+        let advances_nonce = instructions
+            .first()
+            .is_some_and(|(program, _, data)| *program == solana_sdk_ids::system_program::ID && advances_nonce(data));
         Ok(Self { hash: v0.recent_blockhash.to_string(), accounts: accounts.collect(), instructions, advances_nonce })
     }
 }

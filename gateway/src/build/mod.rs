@@ -11,7 +11,7 @@ use escrow_client::{
     terms::asset_of,
     transaction::{
         Lifetime, Origin,
-        budget::{self, COMPUTE_BUDGET},
+        budget::{self, COMPUTE_BUDGET, Setting},
         pack::{pack, size},
     },
     view::{Amount, Shares},
@@ -346,11 +346,12 @@ async fn tell(
 
 /// The compute units that a transaction is allowed.
 fn limit(instructions: &[Instruction]) -> u32 {
-    let limit = instructions.iter().find_map(|instruction| match instruction.data.split_first() {
-        Some((2, limit)) if instruction.program_id == COMPUTE_BUDGET => limit.try_into().ok().map(u32::from_le_bytes),
-        _ => None,
+    let budgets = instructions.iter().filter(|instruction| instruction.program_id == COMPUTE_BUDGET);
+    let mut limits = budgets.filter_map(|instruction| match Setting::read(&instruction.data)? {
+        Setting::Limit(units) => Some(units),
+        Setting::Price(_) => None,
     });
-    limit.unwrap_or(0)
+    limits.next().unwrap_or(0)
 }
 
 async fn rent_of(chain: &Chain, size: usize) -> Result<u64> {

@@ -277,7 +277,7 @@ impl State {
     /// Begins the next file with what is still needed.
     fn turn_over(&mut self, disk: &dyn Disk, folder: &Path, now: Time) -> Result<(), JournalError> {
         let (kept, left): (Vec<&Intention>, Vec<&Intention>) =
-            self.intentions.values().partition(|intention| is_needed(intention, now));
+            self.intentions.values().partition(|intention| intention.is_needed(now, KEEP));
         let fences = left.iter().filter_map(|intention| intention.lease()).map(|lease| lease.fence);
         let fence_floor = fences.fold(self.fence_floor, u64::max);
         let mut lines = vec![Line::Journal(Header { version: VERSION, fence_floor })];
@@ -290,13 +290,6 @@ impl State {
         *self = Self::open(folder, number)?;
         self.read(folder)
     }
-}
-
-/// Whether an intention is carried into the next file.
-fn is_needed(intention: &Intention, now: Time) -> bool {
-    let leased = intention.lease().is_some_and(|lease| lease.until > now);
-    let recent = intention.records().iter().any(|record| now.since(record.signed.at) < KEEP);
-    leased || recent || intention.is_unresolved()
 }
 
 /// Makes a file whole or not at all.

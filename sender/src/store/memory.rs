@@ -33,18 +33,12 @@ impl Memory {
     }
 }
 
-fn is_needed(intention: &Intention, now: Time) -> bool {
-    let leased = intention.lease().is_some_and(|lease| lease.until > now);
-    let recent = intention.records().iter().any(|record| now.since(record.signed.at) < KEEP);
-    leased || recent || intention.is_unresolved()
-}
-
 impl Store for Memory {
     async fn claim(&self, fingerprint: Fingerprint, owner: &str, now: Time, until: Time) -> Result<Claim, StoreError> {
         let mut intentions = self.lock();
         // When it has doubled: letting go costs as much as all that was added since.
         if intentions.len() >= MANY && intentions.len().is_power_of_two() {
-            intentions.retain(|_, intention| is_needed(intention, now));
+            intentions.retain(|_, intention| intention.is_needed(now, KEEP));
         }
         let intention = intentions.entry(fingerprint).or_insert_with(|| Intention::new(fingerprint));
         match intention.claim(owner, now, until) {

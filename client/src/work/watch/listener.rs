@@ -12,10 +12,10 @@ use super::{
     rules::Rules,
     view::View,
 };
-use crate::EscrowAccount;
+use crate::{EscrowAccount, node::MOST_ACCOUNTS};
 
-/// The most accounts that are asked for at once, with the clock.
-const MOST_ACCOUNTS: usize = 99;
+/// The most escrows that are asked for at once: the clock is asked for beside them.
+pub(super) const MOST_ESCROWS: usize = MOST_ACCOUNTS - 1;
 
 /// What a node is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Listener {
     pub fn asks(&self) -> Vec<Ask> {
         let mut asks = Vec::new();
         let unread: Vec<Pubkey> = self.unread.iter().copied().collect();
-        for addresses in unread.chunks(MOST_ACCOUNTS) {
+        for addresses in unread.chunks(MOST_ESCROWS) {
             let least = |escrow: &Pubkey| self.watches.get(escrow).map_or(0, Watch::least_slot);
             let least_slot = self.rules.least_slot(addresses.iter().map(least).max().unwrap_or(0));
             asks.push(Ask::Accounts { addresses: addresses.to_vec(), least_slot });

@@ -17,11 +17,11 @@ use solana_signature::Signature;
 use super::{
     cursor::{Cursor, Position, Subject},
     escrow::{Answer, Question},
-    listener::{Ask, Heard},
+    listener::{Ask, Heard, MOST_ESCROWS},
     pages::{Listed, Page},
     view::View,
 };
-use crate::{Error, EscrowAccount, EscrowClient, Result};
+use crate::{Error, EscrowAccount, EscrowClient, Result, chain::decode::decode};
 
 /// How many transactions are asked for in a page.
 const PAGE: usize = 1_000;
@@ -71,7 +71,7 @@ impl EscrowClient {
         addresses.sort_unstable();
         addresses.dedup();
         let mut escrows = Vec::new();
-        for some in addresses.chunks(99) {
+        for some in addresses.chunks(MOST_ESCROWS) {
             let (slot, time, accounts) = self.views(some, discovered).await?;
             for (escrow, account) in some.iter().zip(accounts) {
                 escrows.push(Cursor::since(*escrow, &View { slot, time, account }));
@@ -98,11 +98,11 @@ impl EscrowClient {
             Some((clock, accounts)) if accounts.len() == addresses.len() => (clock, accounts),
             _ => return Err(impossible("another number of accounts than it was asked for")),
         };
-        let clock: Option<Account> = clock.as_ref().and_then(UiAccount::to_account);
+        let clock: Option<Account> = clock.as_ref().and_then(decode);
         let clock: Option<Clock> = clock.and_then(|clock| clock.deserialize_data().ok());
         let time = clock.ok_or_else(|| impossible("it has no clock"))?.unix_timestamp;
         let escrow = |(address, account): (&Pubkey, &Option<UiAccount>)| {
-            let account = account.as_ref().and_then(UiAccount::to_account)?;
+            let account = account.as_ref().and_then(decode)?;
             // What somebody sent there in advance, or something that is none: no escrow.
             EscrowAccount::decode(*address, &account).ok()
         };
