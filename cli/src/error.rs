@@ -156,6 +156,9 @@ pub enum CliError {
          --again"
     )]
     Repeated(Signature),
+    /// The reference names an escrow that was created before, on this machine or another.
+    #[error("{0}")]
+    ReferenceTaken(String),
     /// The journal cannot be opened: without it nothing is sent.
     #[error("nothing was sent, because it could not be written down first: {0}")]
     Journal(String),
@@ -228,7 +231,7 @@ impl Diagnostic for CliError {
             Self::Executed { source, .. } => source.kind(),
             Self::Submitted { .. } | Self::StillOpen { .. } => Kind::Unknown,
             Self::ReadJournal(_) => Kind::Io,
-            Self::Repeated(_) => Kind::Repeated,
+            Self::Repeated(_) | Self::ReferenceTaken(_) => Kind::Repeated,
             Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,
         }

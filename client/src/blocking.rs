@@ -92,13 +92,14 @@ impl EscrowClient {
         Self::of(crate::EscrowClient::of_nodes(urls, commitment))
     }
 
-    /// The methods of `inner`, which wait.
+    /// The methods of `inner`, which wait, over connections of their own. A connection that the caller brought
+    /// ([`from_rpc`](crate::EscrowClient::from_rpc)) stays the same, and needs the runtime that opened it to run on.
     ///
     /// # Errors
     ///
     /// Where the system gives no thread.
     pub fn of(inner: crate::EscrowClient) -> std::result::Result<Self, StartError> {
-        Ok(Self { inner, thread: Arc::new(Thread::start()?) })
+        Ok(Self { inner: inner.anew(), thread: Arc::new(Thread::start()?) })
     }
 
     /// The client whose methods are awaited.

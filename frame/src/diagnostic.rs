@@ -36,7 +36,7 @@ pub enum Kind {
     Declined,
     /// What is waited for has not come yet.
     NotYet,
-    /// The same was executed a short while ago. Nothing was sent.
+    /// The same was executed before. Nothing was sent.
     Repeated,
     /// A file, a port or standard output cannot be used.
     Io,

@@ -284,12 +284,12 @@ async fn first_under(context: &Context, reference: &str, args: &CreateArgs, crea
     let filter = Filter { buyer: Some(args.buyer.unwrap_or(creator)), salt: Some(salt), ..Filter::default() };
     match context.client.list(&filter).await?.first() {
         None => Ok(salt),
-        Some(first) if first.is_funded() => Err(CliError::Usage(format!(
+        Some(first) if first.is_funded() => Err(CliError::ReferenceTaken(format!(
             "the escrow {} was created and funded under this reference already: nothing was sent. Look at it with: escrow \
              show {}",
             first.address, first.address
         ))),
-        Some(first) => Err(CliError::Usage(format!(
+        Some(first) => Err(CliError::ReferenceTaken(format!(
             "the escrow {} was created under this reference already, and is not funded: nothing was sent. Look at it, and if \
              these are your terms: escrow fund {}",
             first.address, first.address

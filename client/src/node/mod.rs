@@ -54,8 +54,8 @@ pub(crate) struct Node {
 pub(crate) struct Nodes {
     all: Vec<Node>,
     commitment: CommitmentConfig,
-    /// Whether a question is asked again where it has no answer: not of a connection that a caller brought, which has its own way.
-    asks_again: bool,
+    /// Their addresses, where the connections are ours. A connection that a caller brought has its own way to ask again.
+    urls: Option<Vec<String>>,
     /// The newest slot that an answer came from, and when.
     newest: Mutex<Option<(u64, Instant)>>,
 }
@@ -66,7 +66,7 @@ impl Nodes {
         let rpc = |url: &String| {
             Arc::new(RpcClient::new_sender(Transport::new(url), RpcClientConfig::with_commitment(commitment)))
         };
-        Self { asks_again: true, ..Self::of(urls.iter().map(rpc).collect(), commitment) }
+        Self { urls: Some(urls.to_vec()), ..Self::of(urls.iter().map(rpc).collect(), commitment) }
     }
 
     pub(crate) fn of(all: Vec<Arc<RpcClient>>, commitment: CommitmentConfig) -> Self {
@@ -77,7 +77,20 @@ impl Nodes {
             let name = if same == 0 { name } else { format!("{name} #{}", same.saturating_add(1)) };
             nodes.push(Node { rpc, name });
         }
-        Self { all: nodes, commitment, asks_again: false, newest: Mutex::new(None) }
+        Self { all: nodes, commitment, urls: None, newest: Mutex::new(None) }
+    }
+
+    /// The same nodes over connections of their own, for another runtime: a connection lives in the one that opened it.
+    pub(crate) fn anew(&self) -> Self {
+        match &self.urls {
+            Some(urls) => Self::at(urls, self.commitment),
+            None => Self::of(self.all.iter().map(|node| Arc::clone(&node.rpc)).collect(), self.commitment),
+        }
+    }
+
+    /// Whether a question is asked again where it has no answer.
+    const fn asks_again(&self) -> bool {
+        self.urls.is_some()
     }
 
     pub(crate) fn all(&self) -> &[Node] {
@@ -111,7 +124,7 @@ impl Nodes {
         question: impl Fn(Arc<RpcClient>) -> F,
     ) -> Result<T> {
         let mut last = None;
-        let rounds = if self.asks_again { ROUNDS } else { 1 };
+        let rounds = if self.asks_again() { ROUNDS } else { 1 };
         for round in 0..rounds {
             if round > 0 {
                 tokio::time::sleep(AGAIN.saturating_mul(round)).await;
@@ -201,7 +214,7 @@ impl Nodes {
             } else if needed > 1 && began.elapsed() >= PATIENCE {
                 return Err(Error::Disagree { what: what.to_owned(), nodes: self.name() });
             }
-            if !self.asks_again {
+            if !self.asks_again() {
                 return Err(self.error(last));
             }
             rounds = rounds.saturating_add(1);
@@ -221,7 +234,7 @@ impl Nodes {
     }
 
     fn is_old(&self, slot: u64) -> bool {
-        self.asks_again && self.min_context_slot().is_some_and(|newest| slot < newest)
+        self.asks_again() && self.min_context_slot().is_some_and(|newest| slot < newest)
     }
 
     /// A slot that an answer came from. One further ahead than slots can pass is not taken for the truth.

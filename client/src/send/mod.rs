@@ -179,6 +179,14 @@ impl EscrowClient {
         self.sending(kept.clone(), driver.pace, *fees, Some(Arc::new(told)))
     }
 
+    /// The same for another runtime, which shares with this one neither connections nor what runs in the background.
+    pub(crate) fn anew(&self) -> Self {
+        let Sending { driver, kept, fees, told, .. } = &*self.sending;
+        let nodes = Arc::new(self.nodes.anew());
+        let sending = Arc::new(Sending::with(&nodes, kept.clone(), driver.pace, *fees, told.clone()));
+        Self { nodes, sending }
+    }
+
     /// A client of the same nodes that shares nothing else with this one.
     fn apart(&self) -> Self {
         let nodes = Arc::clone(&self.nodes);

@@ -141,7 +141,7 @@ async fn a_mint_may_hold_anything() {
     for reply in [Reply::HangUp, Reply::Result(json!({ "context": { "slot": 1 }, "value": [] }))] {
         let reply = Arc::new(std::sync::Mutex::new(Some(reply)));
         let gateway = Gateway::before(&world.net, move |method, _| match method {
-            "getMultipleAccounts" => reply.lock().unwrap().take().unwrap_or(Reply::HangUp),
+            "getAccountInfo" => reply.lock().unwrap().take().unwrap_or(Reply::HangUp),
             _ => Reply::Forward,
         });
         let told = gateway.await.client().denomination(asset).await;
