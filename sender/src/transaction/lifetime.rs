@@ -84,6 +84,20 @@ pub enum PrepareError {
         /// How many must.
         needed: usize,
     },
+    /// A node shows more blocks than there were slots for them: what it says of the time of the signing is worth nothing later.
+    #[error(
+        "node {node} shows block height {height} at slot {slot}, more than there were slots for: nothing was signed; name \
+         another node",
+        node = node.0
+    )]
+    Impossible {
+        /// The node.
+        node: Node,
+        /// The slot that it shows.
+        slot: Slot,
+        /// The height that it shows there.
+        height: Height,
+    },
     /// A node gives its block hash more time than it can have.
     #[error(
         "node {node} says that its block hash is good up to height {last_valid}, but the newest block has {tip}, and \
@@ -133,7 +147,12 @@ impl Lifetime {
             let Offer { finalized, fetched, tip, .. } = offer;
             [finalized.slot.0, finalized.height.0, fetched.0, tip.height.0]
         };
-        let offers = near(rules, nodes, offers, numbers)?;
+        let said = |offer: &Offer| {
+            let Offer { node, finalized, fetched, tip, .. } = *offer;
+            (node, [finalized, tip, Reading { slot: fetched, height: finalized.height }])
+        };
+        let offers = possible(rules, nodes, offers, said)?;
+        let offers = near(rules, nodes, &offers, numbers)?;
         let tip = offers.iter().map(|offer| offer.tip.height).max().unwrap_or_default();
         let count = u32::try_from(offers.len()).unwrap_or(u32::MAX);
         let first = usize::try_from(turn.checked_rem(count).unwrap_or(0)).unwrap_or(0);
@@ -162,7 +181,12 @@ impl Lifetime {
             let NonceOffer { finalized, slot, .. } = offer;
             [finalized.slot.0, finalized.height.0, slot.0, finalized.height.0]
         };
-        let offers = near(Rules::ALL, nodes, offers, numbers)?;
+        let said = |offer: &NonceOffer| {
+            let NonceOffer { node, finalized, slot, .. } = *offer;
+            (node, [finalized, Reading { slot, height: finalized.height }])
+        };
+        let offers = possible(Rules::ALL, nodes, offers, said)?;
+        let offers = near(Rules::ALL, nodes, &offers, numbers)?;
         let agreed = |value: Hash| offers.iter().filter(move |offer| offer.value == Some(value));
         let enough = Rules::ALL.agreement(nodes);
         let value = offers.iter().filter_map(|offer| offer.value).find(|value| agreed(*value).count() >= enough);
@@ -171,6 +195,25 @@ impl Lifetime {
         let read_at = agreed(value).map(|offer| offer.slot).max().unwrap_or_default();
         let origin = origin(genesis, offers.iter().map(|offer| (offer.finalized, offer.slot)));
         Ok((Self::Nonce { account, value, read_at }, origin))
+    }
+}
+
+/// The offers of nodes that show no more blocks than slots. Where too few are left, what is wrong with one of the others.
+fn possible<T: Copy, const N: usize>(
+    rules: Rules,
+    nodes: usize,
+    offers: &[T],
+    said: impl Fn(&T) -> (Node, [Reading; N]),
+) -> Result<Vec<T>, PrepareError> {
+    let wrong = |offer: &T| {
+        let (node, readings) = said(offer);
+        let Reading { slot, height } = readings.into_iter().find(|reading| reading.height.0 > reading.slot.0)?;
+        Some(PrepareError::Impossible { node, slot, height })
+    };
+    let left: Vec<T> = offers.iter().filter(|offer| wrong(offer).is_none()).copied().collect();
+    match offers.iter().find_map(wrong) {
+        Some(error) if left.len() < rules.agreement(nodes) => Err(error),
+        _ => Ok(left),
     }
 }
 
@@ -268,6 +311,23 @@ mod tests {
     }
 
     #[test]
+    fn a_node_with_more_blocks_than_slots_is_not_signed_with() {
+        let origin =
+            |offers: &[Offer]| Lifetime::block_hash(GENESIS, offers.len(), offers, 0).map(|(_, origin)| origin.slot);
+        let honest = offer(0, 68, 250, 100);
+        let finalized = Reading { slot: Slot(0), ..honest.finalized };
+        let tip = Reading { slot: Slot(99), ..honest.tip };
+        let impossible =
+            |slot, height| Err(PrepareError::Impossible { node: Node(0), slot: Slot(slot), height: Height(height) });
+        assert_eq!(origin(&[Offer { finalized, ..honest }]), impossible(0, 68));
+        assert_eq!(origin(&[Offer { fetched: Slot(67), ..honest }]), impossible(67, 68));
+        assert_eq!(origin(&[Offer { tip, ..honest }]), impossible(99, 100));
+        assert_eq!(origin(&[Offer { finalized, ..honest }, offer(1, 68, 250, 100)]), impossible(0, 68));
+        let three = [Offer { finalized, ..honest }, offer(1, 68, 250, 100), offer(2, 68, 250, 100)];
+        assert_eq!(origin(&three), Ok(Slot(78)), "the others are enough");
+    }
+
+    #[test]
     fn each_turn_takes_the_hash_of_another_node() {
         let offers = [offer(0, 68, 250, 100), offer(1, 68, 250, 100)];
         let hash = |turn| Lifetime::block_hash(GENESIS, 2, &offers, turn).unwrap().0.hash();
@@ -287,7 +347,7 @@ mod tests {
             let Origin { slot, height, skipped, .. } = origin(&[honest[0], lie, honest[1]]);
             assert!((60..=68).contains(&height.0) && (70..=78).contains(&slot.0) && skipped == 10, "{height} {slot}");
         }
-        let jumped = Offer { finalized: Reading { slot: Slot(1_078), height: Height(1_068) }, ..honest[0] };
+        let jumped = Offer { finalized: Reading { slot: Slot(118), height: Height(108) }, ..honest[0] };
         assert_eq!(origin(&[jumped]).slot, Slot(108), "the history begins before the signing");
     }
 

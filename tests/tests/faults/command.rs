@@ -84,7 +84,7 @@ pub async fn run(run: Run, scene: Arc<Scene>, schedule: &Schedule, number: usize
 fn told(code: Option<i32>, out: &str, err: &str, json: bool) -> Told {
     match code {
         Some(0) => Told::Done(signature(out, json).into_iter().collect()),
-        Some(1..=3) => {
+        Some(1..=4) => {
             assert_eq!(out, "", "an error prints no result");
             if json { of_json(err) } else { of_text(err) }
         }

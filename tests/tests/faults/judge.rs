@@ -78,6 +78,8 @@ pub struct Judge {
     voids: u64,
     is_well: bool,
     strict: bool,
+    /// The only node has said that it is of another cluster, where nothing is known of what was begun here.
+    elsewhere: bool,
     pub broken: Vec<(Broken, String)>,
     /// What the only node brought about by lying: the verdict has said that it rests on that one's word.
     pub excused: Vec<Broken>,
@@ -86,8 +88,9 @@ pub struct Judge {
 impl Judge {
     pub fn new(schedule: &Schedule) -> Self {
         let strict = schedule.is_strict();
+        let elsewhere = !strict && schedule.lies_about_the_cluster();
         let (void, last, broken, excused) = Default::default();
-        Self { clean: true, void, last, voids: 0, is_well: false, strict, broken, excused }
+        Self { clean: true, void, last, voids: 0, is_well: false, strict, elsewhere, broken, excused }
     }
 
     pub fn breaks(&mut self, what: Broken, why: String) {
@@ -169,7 +172,7 @@ impl Judge {
         if effects > 1 {
             let why = format!("it was done {effects} times");
             // Who was told that it is void, by the word of the only node, does it again.
-            match effects > 1 + self.voids {
+            match effects > 1 + self.voids && !self.elsewhere {
                 true => self.breaks(Broken::Twice, why),
                 false => self.breaks_unless_excused(Broken::Twice, why),
             }

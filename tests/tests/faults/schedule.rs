@@ -177,6 +177,12 @@ impl Schedule {
         self.nodes.len() > 1 || self.nodes.iter().all(|node| !node.is_liar)
     }
 
+    /// Whether a node says that it is of another cluster.
+    pub fn lies_about_the_cluster(&self) -> bool {
+        let mut rules = self.nodes.iter().flat_map(|node| &node.plan.rules);
+        rules.any(|rule| matches!(rule.fault, Fault::Lie(Lie::GenesisHash(_))))
+    }
+
     /// The same without one thing that goes wrong, for each such thing.
     pub fn simpler(&self) -> Vec<Self> {
         let mut all = Vec::new();
