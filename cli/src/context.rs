@@ -139,6 +139,15 @@ impl Context {
         }
     }
 
+    /// The address of whoever looks, as far as it is known without asking anybody: reading needs no key.
+    pub fn viewer(&self) -> Option<Pubkey> {
+        match &self.signer {
+            SignerSource::Address(address) => Some(*address),
+            signer if signer.asks() && self.keypair.get().is_none() => None,
+            _ => self.address().ok(),
+        }
+    }
+
     /// Who pays the fees.
     pub fn payer(&self) -> Result<Pubkey> {
         let elsewhere = self.signing.fee_payer.as_ref().and_then(|payer| payer.to_str()?.parse().ok());

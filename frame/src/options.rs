@@ -25,8 +25,9 @@ pub struct Options {
     )]
     pub url: Vec<String>,
 
-    /// Keypair file that signs and pays [default: Solana's configuration, or ~/.config/solana/id.json]
-    #[arg(short, long, global = true, value_name = "PATH", env = "ESCROW_KEYPAIR", hide_env_values = true)]
+    /// Who signs and pays: a key file, - for standard input, prompt: for a seed phrase that is asked for (prompt://?key=0/0 as
+    /// wallets derive it), or an address that signs elsewhere [default: Solana's configuration, or ~/.config/solana/id.json]
+    #[arg(short, long, global = true, value_name = "SIGNER", env = "ESCROW_KEYPAIR", hide_env_values = true)]
     pub keypair: Option<PathBuf>,
 
     /// How final data must be before it is read or reported: processed, confirmed or finalized [default: Solana's
@@ -62,7 +63,7 @@ pub struct Signing {
     #[arg(long, global = true, env = "ESCROW_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
 
-    /// Who pays the fees and the rent of token accounts, if not --keypair: another key file
+    /// Who pays the fees and the rent of token accounts, if not --keypair: named as that is
     #[arg(long, global = true, value_name = "SIGNER", env = "ESCROW_FEE_PAYER", hide_env_values = true)]
     pub fee_payer: Option<PathBuf>,
 

@@ -143,7 +143,7 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<Checked> {
     let address = args.address;
     let cluster = context.cluster().await?;
     let now = context.client.now().await?;
-    let me = context.address().ok();
+    let me = context.viewer();
     let found = context.client.occupants(&[address]).await?.first().copied();
     let mut facts: Vec<String> = found.iter().map(occupant).collect();
     let mut warnings = Vec::new();

@@ -78,7 +78,7 @@ impl Display for Found {
 pub async fn run(context: &Context, args: ListArgs) -> Result<Found> {
     let ListArgs { buyer, seller, arbiter, attester, all } = args;
     let filter = Filter { buyer, seller, arbiter, attester, salt: None };
-    let me = if filter == Filter::default() && !all { context.address().ok() } else { None };
+    let me = if filter == Filter::default() && !all { context.viewer() } else { None };
     let escrows = match me {
         Some(me) => context.client.list_of(&me).await?,
         None => context.client.list(&filter).await?,

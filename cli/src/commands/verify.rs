@@ -159,7 +159,7 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Verified> {
         (None, Some(share)) => Some(EscrowAccount::agreed(&share.terms, share.terms.buyer)?),
         (None, None) => None,
     };
-    let viewer = context.address().ok();
+    let viewer = context.viewer();
     let against_you = terms_of.iter().flat_map(|escrow| {
         let mine = viewer.map(|viewer| (viewer == escrow.state.buyer, viewer == escrow.state.seller));
         warnings_of(escrow, now).into_iter().filter(move |warning| {
