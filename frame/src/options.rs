@@ -67,7 +67,7 @@ pub struct Signing {
     #[arg(long, global = true, value_name = "SIGNER", env = "ESCROW_FEE_PAYER", hide_env_values = true)]
     pub fee_payer: Option<PathBuf>,
 
-    /// Sign, and print the transaction instead of sending it. Needs --blockhash
+    /// Sign, and print the transaction instead of sending it. Needs --blockhash, which with --nonce is the nonce's value
     #[arg(
         long,
         global = true,
@@ -77,11 +77,11 @@ pub struct Signing {
     )]
     pub sign_only: bool,
 
-    /// The block hash to sign with, for --sign-only and --dump-transaction-message
+    /// The block hash to sign with, for --sign-only, --dump-transaction-message and --signer
     #[arg(long, global = true, value_name = "HASH", env = "ESCROW_BLOCKHASH", hide_env_values = true)]
     pub blockhash: Option<String>,
 
-    /// A signature that was made elsewhere, over the same message. Repeat for several
+    /// A signature that was made elsewhere, over the same message: with all of them it is sent. Repeat for several
     #[arg(long, global = true, value_name = "ADDRESS=SIGNATURE", env = "ESCROW_SIGNER", hide_env_values = true)]
     pub signer: Vec<String>,
 

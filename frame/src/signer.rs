@@ -1,6 +1,7 @@
 //! Where the keypair that signs comes from.
 
 use std::{
+    fmt::{self, Display, Formatter},
     fs::{File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -156,6 +157,20 @@ impl SignerSource {
                 let what = "a hardware wallet, and no driver for one is built in (the crate solana-remote-wallet)";
                 Err(KeypairError::Elsewhere { named: named.clone(), what, option })
             }
+        }
+    }
+}
+
+/// As it was named, for whoever wants to know which it is.
+impl Display for SignerSource {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) if secret_itself("", path).is_some() => f.write_str("not named by a file"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Stdin => f.write_str("on standard input"),
+            Self::Memory(_) => f.write_str("in memory"),
+            Self::Prompt(named) | Self::Hardware(named) => f.write_str(named),
+            Self::Address(address) => write!(f, "{address}, elsewhere"),
         }
     }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use escrow_client::{
     EscrowAccount, Share, Situation, view,
     warning::{Against, warnings_of},
-    words::warning::told,
+    words::{stablecoin, warning::told},
 };
 use escrow_frame::terminal::{HANG, alarm, bold};
 use serde::Serialize;
@@ -166,7 +166,10 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Verified> {
             !matches!((mine, warning.against()), (Some((true, _)), Against::Seller) | (Some((_, true)), Against::Buyer))
         })
     });
-    let against_you: Vec<String> = against_you.map(|warning| told(&warning)).collect();
+    let mut against_you: Vec<String> = against_you.map(|warning| told(&warning)).collect();
+    if let Some(mint) = terms_of.as_ref().and_then(|escrow| escrow.asset().mint()) {
+        against_you.extend(stablecoin::mistaken(&mint, &context.client.identity(&mint).await?));
+    }
     let escrow = match at_any {
         Some(escrow) => Some(context.view(&Situation { escrow, denomination, now }).await?),
         None => None,
