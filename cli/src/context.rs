@@ -2,11 +2,7 @@
 
 mod elsewhere;
 
-use std::{
-    fmt::Display,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 
 use escrow_client::{
     EscrowClient, Executed, Order, OrderStep, Situation,
@@ -23,6 +19,7 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_signer::Signer;
 
+use self::elsewhere::Other;
 use crate::{
     codes::Codes,
     error::{CliError, Result},
@@ -185,30 +182,6 @@ impl Context {
         }
     }
 
-    /// Who pays the fees.
-    pub fn payer(&self) -> Result<Pubkey> {
-        self.fee_payer()?.map_or_else(|| self.address(), |payer| Ok(payer.address()))
-    }
-
-    /// Who pays the fees, where it is somebody else.
-    fn fee_payer(&self) -> Result<Option<Other>> {
-        self.signing.fee_payer.as_deref().map(|named| self.other(named, "--fee-payer")).transpose()
-    }
-
-    /// Who may use the nonce, where it is somebody else.
-    fn nonce_authority(&self) -> Result<Option<Other>> {
-        let named = self.nonce().and_then(|nonce| nonce.authority.as_deref());
-        named.map(|named| self.other(named, "--nonce-authority")).transpose()
-    }
-
-    /// Somebody else who signs: here, or where that is allowed elsewhere.
-    fn other(&self, named: &Path, option: &'static str) -> Result<Other> {
-        match SignerSource::new(named) {
-            SignerSource::Address(address) if self.is_signed_elsewhere() => Ok(Other::Elsewhere(address)),
-            source => Ok(Other::Here(Box::new(source.keypair(option, self.format)?))),
-        }
-    }
-
     const fn nonce(&self) -> Option<&Nonce> {
         match &self.asked {
             #[cfg(feature = "localnet")]
@@ -269,7 +242,8 @@ impl Context {
             }
             Progress::Busy => note(format, "Another process works on the same: waiting for it"),
             Progress::Signing { step, attempt } if verbose => {
-                note(format, format_args!("Signing transaction {step}, attempt {attempt}, both counted from 0"));
+                let (step, attempt) = (step.saturating_add(1), attempt.saturating_add(1));
+                note(format, format_args!("Signing transaction {step}, for time {attempt}"));
             }
             Progress::Seen(status) if verbose => {
                 let slot = status.slot.0;
@@ -402,30 +376,6 @@ impl Context {
             (asset, None) => Denomination::unknown(asset, "the file does not tell"),
         };
         Ok(Situation { escrow, denomination, now: self.now().await? })
-    }
-}
-
-/// Somebody who signs beside the one who acts.
-enum Other {
-    /// With this keypair.
-    Here(Box<Keypair>),
-    /// Where their key is.
-    Elsewhere(Pubkey),
-}
-
-impl Other {
-    fn address(&self) -> Pubkey {
-        match self {
-            Self::Here(keypair) => keypair.pubkey(),
-            Self::Elsewhere(address) => *address,
-        }
-    }
-
-    const fn keypair(&self) -> Option<&Keypair> {
-        match self {
-            Self::Here(keypair) => Some(keypair),
-            Self::Elsewhere(_) => None,
-        }
     }
 }
 

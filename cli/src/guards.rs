@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use escrow_client::{EscrowAccount, Milestone, Party, Proposal, Situation};
+use escrow_client::{EscrowAccount, Milestone, Party, Proposal, Recipe, Situation};
 use tokio::time::Instant;
 
 use crate::{
@@ -24,9 +24,10 @@ const TOO_LATE: i64 = 5 * 60;
 /// # Errors
 ///
 /// Where it is not after a minute, or nobody wants to wait.
-pub async fn is_final(context: &Context, situation: &Situation) -> Result<()> {
-    // What the program refuses is for the preview to say; without a network there is nothing to look at.
-    if !situation.escrow.is_funded() || context.is_offline() || context.is_dry_run() {
+pub async fn is_final(context: &Context, situation: &Situation, recipe: &Recipe) -> Result<()> {
+    // What the program refuses need not be waited for; without a network there is nothing to look at.
+    let is_possible = recipe.preview(&situation.escrow, situation.now).is_ok();
+    if !is_possible || context.is_offline() || context.is_dry_run() {
         return Ok(());
     }
     let address = situation.escrow.address;

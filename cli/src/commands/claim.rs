@@ -27,11 +27,11 @@ pub async fn run(context: &Context, args: ClaimArgs) -> Result<Done> {
     let situation = context.situation(&args.milestone.escrow).await?;
     let (milestone, present) = args.milestone.find(&situation.escrow)?;
     let secret = parse::secret_file(&args.secret)?;
+    let recipe = Recipe::only(situation.action(EscrowInstruction::Claim { milestone, secret }));
     // What was signed before is taken up at any time.
     if context.is_offline() || context.begun().await?.is_none() {
         guards::may_show_secret(&situation, milestone, present, args.late)?;
-        guards::is_final(context, &situation).await?;
+        guards::is_final(context, &situation, &recipe).await?;
     }
-    let claim = situation.action(EscrowInstruction::Claim { milestone, secret });
-    perform(context, &situation, &Recipe::only(claim), &Expectations::NONE).await
+    perform(context, &situation, &recipe, &Expectations::NONE).await
 }

@@ -28,7 +28,7 @@ pub async fn run(context: &Context, args: DeliverArgs) -> Result<Done> {
     let (milestone, _) = args.milestone.find(&situation.escrow)?;
     let evidence_hash = parse::file_or_hash(args.evidence.as_deref(), args.evidence_hash)?;
     guards::tell_own_offer(context, &situation, milestone)?;
-    guards::is_final(context, &situation).await?;
-    let deliver = situation.action(EscrowInstruction::Deliver { milestone, evidence_hash });
-    perform(context, &situation, &Recipe::only(deliver), &Expectations::NONE).await
+    let recipe = Recipe::only(situation.action(EscrowInstruction::Deliver { milestone, evidence_hash }));
+    guards::is_final(context, &situation, &recipe).await?;
+    perform(context, &situation, &recipe, &Expectations::NONE).await
 }

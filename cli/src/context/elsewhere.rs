@@ -1,4 +1,6 @@
-//! Transactions of which a signature is made elsewhere: printed instead of sent, and sent once all signatures are here.
+//! Who signs beside the one who acts, and transactions of which a signature is made elsewhere: printed instead of sent, and sent once all signatures are here.
+
+use std::path::Path;
 
 use escrow_client::{
     Executed, Unsigned,
@@ -11,10 +13,34 @@ use solana_keypair::{Keypair, Signer};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
-use super::{Context, Nonce, Other};
+use super::{Context, Nonce};
 use crate::error::{CliError, Result};
 
 impl Context {
+    /// Who pays the fees.
+    pub fn payer(&self) -> Result<Pubkey> {
+        self.fee_payer()?.map_or_else(|| self.address(), |payer| Ok(payer.address()))
+    }
+
+    /// Who pays the fees, where it is somebody else.
+    pub(super) fn fee_payer(&self) -> Result<Option<Other>> {
+        self.signing.fee_payer.as_deref().map(|named| self.other(named, "--fee-payer")).transpose()
+    }
+
+    /// Who may use the nonce, where it is somebody else.
+    pub(super) fn nonce_authority(&self) -> Result<Option<Other>> {
+        let named = self.nonce().and_then(|nonce| nonce.authority.as_deref());
+        named.map(|named| self.other(named, "--nonce-authority")).transpose()
+    }
+
+    /// Somebody else who signs: here, or where that is allowed elsewhere.
+    fn other(&self, named: &Path, option: &'static str) -> Result<Other> {
+        match SignerSource::new(named) {
+            SignerSource::Address(address) if self.is_signed_elsewhere() => Ok(Other::Elsewhere(address)),
+            source => Ok(Other::Here(Box::new(source.keypair(option, self.format)?))),
+        }
+    }
+
     /// Whether transactions are printed, and not sent.
     pub const fn signs_only(&self) -> bool {
         self.signing.sign_only || self.signing.dump_transaction_message
@@ -121,6 +147,30 @@ impl Context {
         let hash: Pubkey =
             named.parse().map_err(|_| CliError::Arguments(format!("--blockhash {named:?} is not a block hash")))?;
         Ok(Some(hash.to_bytes()))
+    }
+}
+
+/// Somebody who signs beside the one who acts.
+pub(super) enum Other {
+    /// With this keypair.
+    Here(Box<Keypair>),
+    /// Where their key is.
+    Elsewhere(Pubkey),
+}
+
+impl Other {
+    pub(super) fn address(&self) -> Pubkey {
+        match self {
+            Self::Here(keypair) => keypair.pubkey(),
+            Self::Elsewhere(address) => *address,
+        }
+    }
+
+    pub(super) const fn keypair(&self) -> Option<&Keypair> {
+        match self {
+            Self::Here(keypair) => Some(keypair),
+            Self::Elsewhere(_) => None,
+        }
     }
 }
 

@@ -68,6 +68,39 @@ fn every_option_of_every_command_is_described() {
     assert!(options > 5 * 15, "{options}");
 }
 
+/// What every command takes can stand in the environment, and the help shows no value of it.
+#[test]
+fn every_global_option_has_a_variable_that_the_help_does_not_show() {
+    let folder = Folder::new();
+    let mut environment = command(&folder);
+    environment.env("ESCROW_URL", "http://secret.example/key").env("ESCROW_KEYPAIR", "/secret/id.json");
+    let help = environment.args(["release", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(!help.contains("secret"), "{help}");
+    let (_, global) = help.split_once("Options of every command:").unwrap();
+    let mut options = 0;
+    for paragraph in global.split("\n\n").filter(|paragraph| paragraph.trim_start().starts_with('-')) {
+        let name = paragraph.trim_start().split(['<', '\n']).next().unwrap();
+        options += 1;
+        assert!(paragraph.contains("[env: ESCROW_"), "{name} has no variable: {paragraph}");
+    }
+    assert!(options > 20, "{options}");
+}
+
+/// A switch is switched on by its variable, and by nothing that means no.
+#[test]
+fn a_switch_of_the_environment_is_on_or_off() {
+    let folder = Folder::new();
+    for value in ["0", "false", "no", "", "1", "true", "yes"] {
+        let mut command = command(&folder);
+        for variable in ["ESCROW_AGAIN", "ESCROW_NO_WAIT", "ESCROW_VERBOSE", "ESCROW_YES", "ESCROW_DRY_RUN"] {
+            command.env(variable, value);
+        }
+        let ran = Ran::new(value, command.args(["explain", "6060"]).output().unwrap());
+        ran.succeeds().shows(&["RiskNotAccepted"]);
+    }
+}
+
 #[test]
 fn the_issuers_powers_are_named_in_the_help() {
     let help = run(&Folder::new(), &["create", "--help"]).succeeds().out;
