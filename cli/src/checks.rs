@@ -7,7 +7,7 @@ use escrow_client::{
     escrow::state::RISKS,
     recipe::PreviewedRecipe,
     terms::Asset,
-    words::{Denomination, warning::issuer_can},
+    words::{Denomination, stablecoin, warning::issuer_can},
 };
 use escrow_frame::terminal::{HANG, ask, warning};
 use solana_pubkey::Pubkey;
@@ -46,6 +46,9 @@ pub async fn before(
         is_there(context, situation, funding.action.token_account, funding.preview.effects.paid_in).await?;
     }
     let mut told = parties(context, situation, any_seller).await?;
+    if let Some(mint) = escrow.asset().mint() {
+        told.extend(stablecoin::mistaken(&mint, &context.client.identity(&mint).await?));
+    }
     told.extend(alike(context, escrow, any_seller).await?);
     Ok(told)
 }

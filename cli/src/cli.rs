@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, builder::FalseyValueParser};
 use escrow_client::{sender::Pace, transaction::budget::Fees};
 use escrow_frame::{Options, Signing, print};
 use solana_pubkey::Pubkey;
 
 use crate::{
     commands::explain,
-    context::{Asked, Context},
+    context::{Asked, Context, Nonce},
     error::Result,
     on_chain::{OnChain, execute},
     parse,
@@ -41,6 +41,17 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 struct Sending {
+    /// Tell on standard error which nodes are asked, how often, and what happens to what is sent
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "ESCROW_VERBOSE",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
+    verbose: bool,
+
     /// Folder of the journal, where what is signed is kept before it is sent [default: ~/.local/state/escrow]
     #[arg(long, global = true, value_name = "DIR", env = "ESCROW_JOURNAL", hide_env_values = true)]
     journal: Option<PathBuf>,
@@ -50,11 +61,11 @@ struct Sending {
     pace: Option<Pace>,
 
     /// Do it once more, though the same command succeeded a short while ago
-    #[arg(long, global = true)]
+    #[arg(long, global = true, env = "ESCROW_AGAIN", hide_env_values = true, value_parser = FalseyValueParser::new())]
     again: bool,
 
     /// Do not wait for what becomes of it: escrow status tells later
-    #[arg(long, global = true, env = "ESCROW_NO_WAIT", hide_env_values = true)]
+    #[arg(long, global = true, env = "ESCROW_NO_WAIT", hide_env_values = true, value_parser = FalseyValueParser::new())]
     no_wait: bool,
 
     /// What to pay for each compute unit, in micro-lamports [default: what others pay, up to --max-compute-unit-price]
@@ -69,12 +80,16 @@ struct Sending {
     #[arg(long, global = true, value_name = "UNITS", env = "ESCROW_COMPUTE_UNIT_LIMIT", hide_env_values = true)]
     with_compute_unit_limit: Option<u32>,
 
-    /// Sign with this nonce account, of which the keypair is the authority, instead of a recent block hash
+    /// Sign with the nonce in this account instead of a recent block hash
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse::address, env = "ESCROW_NONCE", hide_env_values = true)]
     nonce: Option<Pubkey>,
 
+    /// Who may use the nonce, if not --keypair: named as that is
+    #[arg(long, global = true, value_name = "SIGNER", env = "ESCROW_NONCE_AUTHORITY", hide_env_values = true)]
+    nonce_authority: Option<PathBuf>,
+
     /// A name of your own for what is to be done, such as an invoice's number: whatever is asked for under it is done once
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", env = "ESCROW_REFERENCE", hide_env_values = true)]
     reference: Option<String>,
 }
 
@@ -102,8 +117,9 @@ impl Sending {
             Some(reference) => format!("{}, reference {reference}", command.name()),
             None => format!("{command:?}"),
         };
-        let Self { again, no_wait, reference, nonce, pace, .. } = self;
-        Asked::Typed { command: typed, journal, again, reference, no_wait, nonce, pace }
+        let Self { again, no_wait, reference, nonce, nonce_authority: authority, pace, verbose, .. } = self;
+        let nonce = nonce.map(|account| Nonce { account, authority });
+        Asked::Typed { command: typed, journal, again, reference, no_wait, nonce, pace, verbose }
     }
 }
 
@@ -153,7 +169,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::OnChain(command) => {
             let fees = sending.fees();
             let context = Context::new(options.resolve()?, signing, fees, sending.asked(&command));
-            Ok(print(format, &*execute(&context, command).await?)?)
+            context.tell_what_is_asked();
+            let result = execute(&context, command).await;
+            context.tell_requests();
+            Ok(print(format, &*result?)?)
         }
     }
 }

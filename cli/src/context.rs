@@ -1,23 +1,25 @@
 //! What every command needs: the node, the keypair and the format.
 
+mod elsewhere;
+
 use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 
 use escrow_client::{
-    EscrowClient, Executed, Order, OrderStep, Situation, Unsigned,
+    EscrowClient, Executed, Order, OrderStep, Situation,
     send::Progress,
     sender::{Fingerprint, Intention, Journal, Pace, Stage},
     terms::Asset,
-    transaction::{Lifetime, Origin, budget::Fees},
+    transaction::budget::Fees,
     view,
     words::Denomination,
 };
 use escrow_frame::{Format, Settings, SignerSource, Signing, note};
-use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_signer::Signer;
 
+use self::elsewhere::Other;
 use crate::{
     codes::Codes,
     error::{CliError, Result},
@@ -27,6 +29,8 @@ use crate::{
 pub struct Context {
     pub client: EscrowClient,
     format: Format,
+    /// What is asked and what happens is told.
+    verbose: bool,
     signer: SignerSource,
     /// The signer's keypair, once it was read.
     keypair: OnceLock<Keypair>,
@@ -54,23 +58,36 @@ pub enum Asked {
         reference: Option<String>,
         /// Nobody waits for what becomes of it.
         no_wait: bool,
-        /// The nonce account to sign with.
-        nonce: Option<Pubkey>,
+        /// The nonce to sign with.
+        nonce: Option<Nonce>,
         /// Other waiting times than the usual.
         pace: Option<Pace>,
+        /// What is asked and what happens is told.
+        verbose: bool,
     },
     /// By a program that means each command once.
     #[cfg(feature = "localnet")]
     Once,
 }
 
+/// A durable nonce.
+#[derive(Debug, Clone)]
+pub struct Nonce {
+    /// Its account.
+    pub account: Pubkey,
+    /// Who may use it, as a signer is named; none: the one who signs anyway.
+    pub authority: Option<PathBuf>,
+}
+
 impl Context {
     /// From what the options come to.
     pub fn new(settings: Settings, signing: Signing, fees: Fees, asked: Asked) -> Self {
         let Settings { urls, commitment, signer, format } = settings;
+        let verbose = matches!(asked, Asked::Typed { verbose: true, .. });
         Self {
             client: EscrowClient::of_nodes(&urls, commitment).paying(fees),
             format,
+            verbose,
             signer,
             keypair: OnceLock::new(),
             executed: OnceLock::new(),
@@ -87,8 +104,8 @@ impl Context {
         let signer = SignerSource::Memory(keypair);
         let (keypair, executed, sender) = Default::default();
         let signing = Signing::default();
-        let (format, asked, says_yes) = (Format::Silent, Asked::Once, true);
-        Self { client, format, signer, keypair, executed, asked, sender, signing, says_yes }
+        let (format, asked, says_yes, verbose) = (Format::Silent, Asked::Once, true, false);
+        Self { client, format, verbose, signer, keypair, executed, asked, sender, signing, says_yes }
     }
 
     /// Whether whoever typed the command agrees to it without being asked.
@@ -122,6 +139,23 @@ impl Context {
         note(self.format, text);
     }
 
+    /// Tells what was asked for, where that is wanted.
+    pub fn tell_what_is_asked(&self) {
+        if self.verbose {
+            let commitment = self.client.commitment().commitment;
+            self.note(format_args!("Asking {} at {commitment}; the signer is {}", self.client.url(), self.signer));
+        }
+    }
+
+    /// Tells how many requests each node was sent, where that is wanted.
+    pub fn tell_requests(&self) {
+        if self.verbose {
+            for (node, count) in self.client.counts().requests {
+                self.note(format_args!("{count} requests to {node}"));
+            }
+        }
+    }
+
     /// The keypair that signs and pays. Read only by the commands that need one.
     pub fn keypair(&self) -> Result<&Keypair> {
         if let Some(keypair) = self.keypair.get() {
@@ -134,69 +168,45 @@ impl Context {
     /// The address of the keypair, or the one whose signature is made elsewhere.
     pub fn address(&self) -> Result<Pubkey> {
         match &self.signer {
-            SignerSource::Address(address) if self.signs_only() => Ok(*address),
+            SignerSource::Address(address) if self.is_signed_elsewhere() => Ok(*address),
             _ => Ok(self.keypair()?.pubkey()),
         }
     }
 
-    /// Who pays the fees.
-    pub fn payer(&self) -> Result<Pubkey> {
-        let elsewhere = self.signing.fee_payer.as_ref().and_then(|payer| payer.to_str()?.parse().ok());
-        match (elsewhere, self.fee_payer()?) {
-            (Some(address), _) if self.signs_only() => Ok(address),
-            (_, Some(keypair)) => Ok(keypair.pubkey()),
-            _ => self.address(),
+    /// The address of whoever looks, as far as it is known without asking anybody: reading needs no key.
+    pub fn viewer(&self) -> Option<Pubkey> {
+        match &self.signer {
+            SignerSource::Address(address) => Some(*address),
+            signer if signer.asks() && self.keypair.get().is_none() => None,
+            _ => self.address().ok(),
         }
     }
 
-    /// The keypair that pays the fees, where it is another one and here.
-    fn fee_payer(&self) -> Result<Option<Keypair>> {
-        let Some(named) = &self.signing.fee_payer else { return Ok(None) };
-        match SignerSource::new(named) {
-            SignerSource::Address(_) if self.signs_only() => Ok(None),
-            source => Ok(Some(source.keypair("--fee-payer", self.format)?)),
+    const fn nonce(&self) -> Option<&Nonce> {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => None,
+            Asked::Typed { nonce, .. } => nonce.as_ref(),
         }
     }
 
-    /// Whether transactions are printed, and not sent.
-    pub const fn signs_only(&self) -> bool {
-        self.signing.sign_only || self.signing.dump_transaction_message
+    /// Whether nobody wants to wait for what becomes of it.
+    pub const fn does_not_wait(&self) -> bool {
+        match &self.asked {
+            #[cfg(feature = "localnet")]
+            Asked::Once => false,
+            Asked::Typed { no_wait, .. } => *no_wait,
+        }
     }
 
-    /// The transaction of these instructions on the block hash that was named, with the signatures that can be made here or were
-    /// given. Asks nobody.
-    pub fn signed_only(&self, units: &[Vec<Instruction>]) -> Result<Vec<view::Transaction>> {
-        let wrong = |what: String| CliError::Arguments(what);
-        let named = self.signing.blockhash.as_deref();
-        let named =
-            named.ok_or_else(|| wrong("to sign without sending, name the block hash with --blockhash".to_owned()))?;
-        let hash: Pubkey = named.parse().map_err(|_| wrong(format!("--blockhash {named:?} is not a block hash")))?;
-        let lifetime =
-            Lifetime::Blockhash { hash: hash.to_bytes(), last_valid_block_height: u64::MAX, origin: Origin::default() };
-        let failed = |error| CliError::from(escrow_client::Error::from(error));
-        let mut unsigned = Unsigned::new(&units.concat(), &self.payer()?, lifetime).map_err(failed)?;
-        if self.signing.sign_only && !self.signing.dump_transaction_message {
-            let here = if matches!(self.signer, SignerSource::Address(_)) { None } else { Some(self.keypair()?) };
-            for keypair in here.into_iter().chain(self.fee_payer()?.as_ref()) {
-                if unsigned.signers().contains(&keypair.pubkey()) {
-                    unsigned = unsigned.sign(&[keypair]).map_err(failed)?;
-                }
-            }
-        }
-        for given in &self.signing.signer {
-            let parsed = given.split_once('=').and_then(|(signer, signature)| {
-                Some((signer.parse::<Pubkey>().ok()?, signature.parse::<Signature>().ok()?))
-            });
-            let (signer, signature) =
-                parsed.ok_or_else(|| wrong(format!("--signer {given:?} is not ADDRESS=SIGNATURE")))?;
-            unsigned = unsigned.attach(&signer, signature).map_err(failed)?;
-        }
-        Ok(vec![view::Transaction::new(&unsigned)])
+    /// Whether no node is to be asked.
+    pub const fn is_offline(&self) -> bool {
+        self.signing.state.is_some() || (self.signs_only() && self.signing.blockhash.is_some())
     }
 
     /// The chain's present time; of this machine, where no node is to be asked.
     pub async fn now(&self) -> Result<i64> {
-        match self.signing.state.is_some() || (self.signs_only() && self.signing.blockhash.is_some()) {
+        match self.is_offline() {
             true => Ok(jiff::Timestamp::now().as_second()),
             false => Ok(self.client.now().await?),
         }
@@ -224,13 +234,22 @@ impl Context {
             Asked::Typed { pace: Some(pace), .. } => client.at_pace(*pace),
             _ => client,
         };
-        let (format, commitment) = (self.format, self.client.lasting().commitment);
+        let (format, verbose, commitment) = (self.format, self.verbose, self.client.lasting().commitment);
         let client = client.telling(move |progress| match progress {
             Progress::Sending(attempt) => {
                 let signature = attempt.signature();
                 note(format, format_args!("Sending transaction {signature}, waiting until it is {commitment}"));
             }
             Progress::Busy => note(format, "Another process works on the same: waiting for it"),
+            Progress::Signing { step, attempt } if verbose => {
+                let (step, attempt) = (step.saturating_add(1), attempt.saturating_add(1));
+                note(format, format_args!("Signing transaction {step}, for time {attempt}"));
+            }
+            Progress::Seen(status) if verbose => {
+                let slot = status.slot.0;
+                note(format, format_args!("A node has seen it {:?} in slot {slot}", status.commitment));
+            }
+            Progress::Judged(verdict) if verbose => note(format, format_args!("The verdict: {verdict}")),
             _ => {}
         });
         Ok(self.sender.get_or_init(|| client))
@@ -276,20 +295,23 @@ impl Context {
 
     /// Executes these steps, signed and paid by the keypair.
     pub async fn execute(&self, steps: Vec<OrderStep>) -> Result<Executed> {
-        let (again, no_wait, nonce) = match &self.asked {
+        let (again, no_wait) = match &self.asked {
             #[cfg(feature = "localnet")]
-            Asked::Once => (false, false, None),
-            Asked::Typed { again, no_wait, nonce, .. } => (*again, *no_wait, *nonce),
+            Asked::Once => (false, false),
+            Asked::Typed { again, no_wait, .. } => (*again, *no_wait),
         };
-        let (keypair, fee_payer) = (self.keypair()?, self.fee_payer()?);
-        let nonce = nonce.map(|account| (account, keypair.pubkey()));
+        let (keypair, fee_payer, authority) = (self.keypair()?, self.fee_payer()?, self.nonce_authority()?);
+        let advances = authority.as_ref().map_or(keypair.pubkey(), Other::address);
+        let nonce = self.nonce().map(|nonce| (nonce.account, advances));
         let order = Order { again, nonce, ..Order::new(self.fingerprint().await?, steps) };
         // Who pays the fee signs first.
         let mut signers: Vec<&(dyn Signer + Sync)> = Vec::new();
-        if let Some(fee_payer) = fee_payer.as_ref().filter(|payer| payer.pubkey() != keypair.pubkey()) {
-            signers.push(fee_payer);
+        let [first, last] = [&fee_payer, &authority].map(|other| other.as_ref().and_then(Other::keypair));
+        for signer in [first, Some(keypair), last].into_iter().flatten() {
+            if signers.iter().all(|known| known.pubkey() != signer.pubkey()) {
+                signers.push(signer);
+            }
         }
-        signers.push(keypair);
         let sender = self.sender()?;
         let executed =
             if no_wait { sender.begin(&order, &signers).await } else { sender.execute(&order, &signers).await };

@@ -232,7 +232,10 @@ fn write_timeline(f: &mut Formatter<'_>, escrow: &Escrow) -> fmt::Result {
             (Some(time), false) => format!("until {}", local(time)),
             (None, _) => String::new(),
         };
-        writeln!(f, "{}", format!("  {mark} {name:<14}{HANG}{count}{when}").trim_end())?;
+        match (count, when) {
+            (count, when) if count.is_empty() && when.is_empty() => writeln!(f, "  {mark} {name}")?,
+            (count, when) => writeln!(f, "  {mark} {name:<14}{HANG}{}", format!("{count}{when}").trim_end())?,
+        }
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 //!
 //! Its files, in the order in which they use each other: [`error`]; [`parse`], arguments as people write them, and
 //! [`draft`], terms in a file or a dialogue; [`layout`], how things look; [`context`], what every command needs; [`consent`],
-//! what comes before a signature; [`commands`], one file each; [`on_chain`], the list of them; [`demo`],
-//! which plays them; [`cli`], the whole command line. What it shares with the project's other command lines, above all the one
-//! place that prints, is the crate `escrow-frame`.
+//! what comes before a signature, with [`checks`] and [`guards`]; [`commands`], one file each; [`on_chain`], the list of them;
+//! [`demo`], which plays them; [`cli`], the whole command line. What it shares with the project's other command lines, above all
+//! the one place that prints, is the crate `escrow-frame`.
 
 mod checks;
 mod cli;
@@ -17,6 +17,7 @@ mod context;
 mod demo;
 mod draft;
 mod error;
+mod guards;
 mod layout;
 mod on_chain;
 mod parse;

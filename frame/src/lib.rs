@@ -5,7 +5,8 @@
 //! - [`diagnostic`]: an error as people and programs read it: a sentence, a kind, whether to try again;
 //! - [`terminal`]: text fitted to where it goes, and asking whoever sits there;
 //! - [`output`]: the one place that prints;
-//! - [`config`]: Solana's own configuration file; [`node`]: which node is asked; [`signer`]: where a keypair comes from;
+//! - [`config`]: Solana's own configuration file; [`node`]: which node is asked; [`signer`]: where a keypair comes from, and
+//!   [`seed`] where that is a seed phrase;
 //! - [`error`]: what can go wrong in all of these;
 //! - [`options`]: the options of every command, and what they come to;
 //! - [`command_line`]: parsing it, and the process's exit code.
@@ -33,6 +34,7 @@ pub mod error;
 pub mod node;
 pub mod options;
 pub mod output;
+pub mod seed;
 pub mod signer;
 pub mod terminal;
 

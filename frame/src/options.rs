@@ -25,8 +25,9 @@ pub struct Options {
     )]
     pub url: Vec<String>,
 
-    /// Keypair file that signs and pays [default: Solana's configuration, or ~/.config/solana/id.json]
-    #[arg(short, long, global = true, value_name = "PATH", env = "ESCROW_KEYPAIR", hide_env_values = true)]
+    /// Who signs and pays: a key file, - for standard input, prompt: for a seed phrase that is asked for (prompt://?key=0/0 as
+    /// wallets derive it), or an address that signs elsewhere [default: Solana's configuration, or ~/.config/solana/id.json]
+    #[arg(short, long, global = true, value_name = "SIGNER", env = "ESCROW_KEYPAIR", hide_env_values = true)]
     pub keypair: Option<PathBuf>,
 
     /// How final data must be before it is read or reported: processed, confirmed or finalized [default: Solana's
@@ -62,11 +63,11 @@ pub struct Signing {
     #[arg(long, global = true, env = "ESCROW_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
 
-    /// Who pays the fees and the rent of token accounts, if not --keypair: another key file
+    /// Who pays the fees and the rent of token accounts, if not --keypair: named as that is
     #[arg(long, global = true, value_name = "SIGNER", env = "ESCROW_FEE_PAYER", hide_env_values = true)]
     pub fee_payer: Option<PathBuf>,
 
-    /// Sign, and print the transaction instead of sending it. Needs --blockhash
+    /// Sign, and print the transaction instead of sending it. Needs --blockhash, which with --nonce is the nonce's value
     #[arg(
         long,
         global = true,
@@ -76,11 +77,11 @@ pub struct Signing {
     )]
     pub sign_only: bool,
 
-    /// The block hash to sign with, for --sign-only and --dump-transaction-message
+    /// The block hash to sign with, for --sign-only, --dump-transaction-message and --signer
     #[arg(long, global = true, value_name = "HASH", env = "ESCROW_BLOCKHASH", hide_env_values = true)]
     pub blockhash: Option<String>,
 
-    /// A signature that was made elsewhere, over the same message. Repeat for several
+    /// A signature that was made elsewhere, over the same message: with all of them it is sent. Repeat for several
     #[arg(long, global = true, value_name = "ADDRESS=SIGNATURE", env = "ESCROW_SIGNER", hide_env_values = true)]
     pub signer: Vec<String>,
 

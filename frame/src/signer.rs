@@ -1,6 +1,7 @@
 //! Where the keypair that signs comes from.
 
 use std::{
+    fmt::{self, Display, Formatter},
     fs::{File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -13,6 +14,7 @@ use thiserror::Error;
 use crate::{
     config::from_home,
     output::{Format, note},
+    seed,
 };
 
 /// The bytes of a keypair: its secret half and its public one.
@@ -28,17 +30,14 @@ pub enum SignerSource {
     File(PathBuf),
     /// Standard input, which holds what a file would.
     Stdin,
+    /// A seed phrase that is asked for, as it was named.
+    Prompt(String),
     /// A keypair that the program has already.
     Memory(Keypair),
     /// An address, whose signature is made elsewhere.
     Address(Pubkey),
-    /// Something that other tools of Solana's can sign with.
-    Unsupported {
-        /// As it was named.
-        named: String,
-        /// What that is, after "names".
-        what: &'static str,
-    },
+    /// A hardware wallet, as it was named: this build has no driver for one.
+    Hardware(String),
 }
 
 /// Why there is no keypair. Never says anything of a file's content.
@@ -78,17 +77,28 @@ pub enum KeypairError {
         /// Which option names another.
         option: &'static str,
     },
-    /// This version cannot sign with it.
+    /// There is no keypair of what was typed.
+    #[error("cannot use the seed phrase that {option} {named} asks for: {reason}")]
+    SeedPhrase {
+        /// As it was named.
+        named: String,
+        /// What is wrong, without a word of it.
+        reason: String,
+        /// Which option named it.
+        option: &'static str,
+    },
+    /// Its key is not on this machine.
     #[error(
-        "\"{named}\" names {what}, which this version cannot sign with. It signs with a key file: choose one with \
-         {option}. Commands that only read need none"
+        "{option} \"{named}\" names {what}. Commands that only read need no key. To sign elsewhere: print the message with \
+         --dump-transaction-message, --blockhash and {option} ADDRESS, have it signed, and run the command again with --signer \
+         ADDRESS=SIGNATURE. To sign here, choose a key file with {option}"
     )]
-    Unsupported {
+    Elsewhere {
         /// As it was named.
         named: String,
         /// What that is.
         what: &'static str,
-        /// Which option names a file.
+        /// Which option named it.
         option: &'static str,
     },
     /// A secret stands where the file that it is in belongs. It is not repeated.
@@ -100,17 +110,18 @@ impl SignerSource {
     /// What `named` stands for, in the words of Solana's tools. Nothing is read yet.
     pub fn new(named: &Path) -> Self {
         let text = named.to_str().unwrap_or_default();
-        let what = match text.split_once(':').map_or(text, |(scheme, _)| scheme) {
-            "usb" => "a hardware wallet",
-            "prompt" | "ASK" => "a seed phrase that is asked for",
-            "-" | "stdin" => return Self::Stdin,
-            _ if !named.exists() => match text.parse() {
-                Ok(address) => return Self::Address(address),
-                Err(_) => return Self::File(from_home(named)),
-            },
-            _ => return Self::File(from_home(named)),
-        };
-        Self::Unsupported { named: text.to_owned(), what }
+        match text.split_once(':').map_or(text, |(scheme, _)| scheme) {
+            "usb" => Self::Hardware(text.to_owned()),
+            "prompt" | "ASK" => Self::Prompt(text.to_owned()),
+            "-" | "stdin" => Self::Stdin,
+            _ if !named.exists() => text.parse().map_or_else(|_| Self::File(from_home(named)), Self::Address),
+            _ => Self::File(from_home(named)),
+        }
+    }
+
+    /// Whether somebody would have to type it.
+    pub const fn asks(&self) -> bool {
+        matches!(self, Self::Prompt(_))
     }
 
     /// The keypair. `option` is the one that names another.
@@ -134,11 +145,32 @@ impl SignerSource {
                 parse(&content).map_err(|reason| KeypairError::NotAKeypair { path: path(), reason, option })
             }
             Self::Memory(keypair) => Ok(keypair.insecure_clone()),
-            Self::Address(address) => {
-                let what = "an address, whose key is elsewhere: sign with --sign-only there, or see --dump-transaction-message";
-                Err(KeypairError::Unsupported { named: address.to_string(), what, option })
+            Self::Prompt(named) => {
+                let failed = |reason| KeypairError::SeedPhrase { named: named.clone(), reason, option };
+                seed::keypair(named, option).map_err(failed)
             }
-            Self::Unsupported { named, what } => Err(KeypairError::Unsupported { named: named.clone(), what, option }),
+            Self::Address(address) => {
+                let what = "an address, whose key is elsewhere";
+                Err(KeypairError::Elsewhere { named: address.to_string(), what, option })
+            }
+            Self::Hardware(named) => {
+                let what = "a hardware wallet, and no driver for one is built in (the crate solana-remote-wallet)";
+                Err(KeypairError::Elsewhere { named: named.clone(), what, option })
+            }
+        }
+    }
+}
+
+/// As it was named, for whoever wants to know which it is.
+impl Display for SignerSource {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) if secret_itself("", path).is_some() => f.write_str("not named by a file"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Stdin => f.write_str("on standard input"),
+            Self::Memory(_) => f.write_str("in memory"),
+            Self::Prompt(named) | Self::Hardware(named) => f.write_str(named),
+            Self::Address(address) => write!(f, "{address}, elsewhere"),
         }
     }
 }
@@ -233,9 +265,10 @@ mod tests {
         for (named, what) in [
             ("usb://ledger", "a hardware wallet"),
             ("usb://ledger?key=0/0", "a hardware wallet"),
-            ("prompt:", "a seed phrase"),
-            ("prompt://?key=0/0", "a seed phrase"),
-            ("ASK", "a seed phrase"),
+            ("prompt:", "nobody is at a terminal"),
+            ("prompt://?key=0/0", "nobody is at a terminal"),
+            ("prompt://?key=0/0/0", "too deep"),
+            ("ASK", "nobody is at a terminal"),
             ("11111111111111111111111111111111", "an address"),
         ] {
             let error = refused(named);

@@ -162,9 +162,98 @@ pub fn ask(question: &str) -> io::Result<Option<String>> {
     let mut line = String::new();
     if io::stdin().lock().read_line(&mut line)? == 0 {
         writeln!(stderr)?;
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input ended"));
+        return Err(ended());
     }
     Ok(Some(line.trim().to_owned()))
+}
+
+/// The same, where what is typed does not appear. None also where this system has no terminals of Unix.
+///
+/// # Errors
+///
+/// Where the terminal fails or was closed, or Ctrl-C was pressed.
+pub fn ask_unseen(question: &str) -> io::Result<Option<String>> {
+    let Some(_unseen) = Unseen::begin()? else { return Ok(None) };
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{}", Fit::stderr().text(question))?;
+    stderr.flush()?;
+    let line = read_unseen(&mut io::stdin().lock());
+    writeln!(stderr)?;
+    line.map(Some)
+}
+
+/// What Ctrl-C types.
+const CTRL_C: u8 = 3;
+
+/// A line of bytes that nobody sees, up to its end or Ctrl-C, which is no signal meanwhile.
+fn read_unseen(input: &mut impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    loop {
+        let read = input.fill_buf()?;
+        let end = read.iter().position(|byte| matches!(*byte, b'\n' | CTRL_C));
+        let (taken, used) = match end {
+            Some(end) => (read.get(..end), end.saturating_add(1)),
+            None => (Some(read), read.len()),
+        };
+        let last = end.and_then(|end| read.get(end)).copied();
+        line.extend_from_slice(taken.unwrap_or_default());
+        let is_over = read.is_empty();
+        input.consume(used);
+        match last {
+            Some(CTRL_C) => return Err(io::Error::new(io::ErrorKind::Interrupted, "Ctrl-C was pressed")),
+            Some(_) => {
+                let line = String::from_utf8(line).map_err(|_| io::Error::other("what was typed is not text"))?;
+                return Ok(line.trim().to_owned());
+            }
+            None if is_over => return Err(ended()),
+            None => {}
+        }
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the input ended")
+}
+
+/// A terminal that shows nothing of what is typed, until this goes.
+#[cfg(unix)]
+struct Unseen(rustix::termios::Termios);
+
+#[cfg(unix)]
+impl Unseen {
+    /// None where nobody is at a terminal.
+    fn begin() -> io::Result<Option<Self>> {
+        use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Ok(None);
+        }
+        let before = tcgetattr(io::stdin())?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        // A process that a signal ends leaves its terminal as it is: so Ctrl-C ends the line here, and not the process.
+        unseen.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+        tcsetattr(io::stdin(), OptionalActions::Flush, &unseen)?;
+        Ok(Some(Self(before)))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        // A terminal that is gone need not be put back.
+        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &self.0);
+    }
+}
+
+#[cfg(not(unix))]
+struct Unseen;
+
+#[cfg(not(unix))]
+impl Unseen {
+    const fn begin() -> io::Result<Option<Self>> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
@@ -180,6 +269,16 @@ mod tests {
         assert_eq!(fit.text(&format!("  to {address} now")), format!("  to\n{address}\n  now"));
         assert_eq!(fit.text("short\n\n  lines"), "short\n\n  lines");
         assert_eq!(Fit::PLAIN.text("  name \u{1f}one two three four five"), "  name one two three four five");
+    }
+
+    #[test]
+    fn what_nobody_sees_ends_with_the_line_or_ctrl_c() {
+        let read =
+            |typed: &[u8]| read_unseen(&mut io::BufReader::with_capacity(3, typed)).map_err(|error| error.kind());
+        assert_eq!(read(b" one two\nthree").as_deref(), Ok("one two"));
+        assert_eq!(read(b"\n").as_deref(), Ok(""));
+        assert_eq!(read(b"one tw\x03"), Err(io::ErrorKind::Interrupted));
+        assert_eq!(read(b"one tw"), Err(io::ErrorKind::UnexpectedEof));
     }
 
     #[test]

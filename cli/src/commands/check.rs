@@ -11,7 +11,7 @@ use escrow_client::{
     view,
     warning::warnings_of,
     words::{
-        self, Denomination, Time,
+        self, Denomination, Time, stablecoin,
         warning::{issuer_can, told},
     },
 };
@@ -77,6 +77,8 @@ impl Display for Checked {
                 writeln!(f, "  {HANG}{line}")?;
             }
             match first_amount {
+                // Nobody pays an arbiter first.
+                _ if role == "arbiter" => {}
                 Some(amount) => writeln!(f, "  {HANG}a first deal: at most {}", amount.text)?,
                 None => writeln!(f, "  {HANG}a first deal: a small one, settled before you make the one you want")?,
             }
@@ -143,7 +145,7 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<Checked> {
     let address = args.address;
     let cluster = context.cluster().await?;
     let now = context.client.now().await?;
-    let me = context.address().ok();
+    let me = context.viewer();
     let found = context.client.occupants(&[address]).await?.first().copied();
     let mut facts: Vec<String> = found.iter().map(occupant).collect();
     let mut warnings = Vec::new();
@@ -155,6 +157,14 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<Checked> {
         }
         _ => None,
     };
+    let token = match (&escrow, found.map(|found| found.occupant)) {
+        (Some(escrow), _) => escrow.asset().mint(),
+        (None, Some(Occupant::Mint)) => Some(address),
+        _ => None,
+    };
+    if let Some(mint) = token {
+        look_at_token(context, &mint, &mut facts, &mut warnings).await?;
+    }
     let people: Vec<(&str, Pubkey)> = match &escrow {
         Some(EscrowAccount { state, .. }) => {
             [("buyer", state.buyer), ("seller", state.seller), ("arbiter", state.arbiter)]
@@ -162,7 +172,9 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<Checked> {
                 .filter(|(_, person)| *person != Pubkey::default() && Some(*person) != me)
                 .collect()
         }
-        None => vec![("this address", address)],
+        None if found.is_none_or(|found| found.occupant.can_be_paid()) => vec![("this address", address)],
+        // What is no party has no record.
+        None => Vec::new(),
     };
     if escrow.is_none() {
         facts.push(told_activity(&context.client.activity(&address).await?, now));
@@ -190,22 +202,33 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<Checked> {
     }
     if let Some(escrow) = &escrow {
         warnings.extend(warnings_of(escrow, now).iter().map(told));
-        if let Asset::Token { mint, .. } = escrow.asset() {
-            match context.client.mint(&mint).await {
-                Ok(mint) => {
-                    facts.push(format!("its token's mint {} has {} decimals", mint.address, mint.decimals));
-                    let powers = escrow_client::escrow::state::RISKS.iter().filter(|(bit, _)| mint.risks & bit != 0);
-                    facts.extend(powers.map(|(bit, _)| format!("its token's issuer can {}", issuer_can(*bit))));
-                }
-                Err(error) => warnings.push(format!("Its token cannot be looked at: {error}.")),
-            }
-        }
     }
     if args.strict && !warnings.is_empty() {
         return Err(CliError::NotNow(format!("--strict: {}", warnings.join(" "))));
     }
     let version = view::VERSION;
     Ok(Checked { version, cluster, address: address.to_string(), facts, warnings, people: told_people })
+}
+
+/// What is known of a token: its decimals, what its issuer can do, and whether it is the one that it seems to be.
+async fn look_at_token(
+    context: &Context,
+    address: &Pubkey,
+    facts: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    match context.client.mint(address).await {
+        Ok(mint) => {
+            facts.push(format!("the token's mint {address} has {} decimals", mint.decimals));
+            let powers = escrow_client::escrow::state::RISKS.iter().filter(|(bit, _)| mint.risks & bit != 0);
+            facts.extend(powers.map(|(bit, _)| format!("the token's issuer can {}", issuer_can(*bit))));
+        }
+        Err(error) => warnings.push(format!("The token cannot be looked at: {error}.")),
+    }
+    let identity = context.client.identity(address).await?;
+    facts.extend(stablecoin::known(&identity));
+    warnings.extend(stablecoin::mistaken(address, &identity));
+    Ok(())
 }
 
 fn told_activity(activity: &Activity, now: i64) -> String {

@@ -6,7 +6,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{consent::Expectations, context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, guards, parse};
 
 /// Arguments of `deliver`.
 #[derive(Debug, Args)]
@@ -27,6 +27,8 @@ pub async fn run(context: &Context, args: DeliverArgs) -> Result<Done> {
     let situation = context.situation(&args.milestone.escrow).await?;
     let (milestone, _) = args.milestone.find(&situation.escrow)?;
     let evidence_hash = parse::file_or_hash(args.evidence.as_deref(), args.evidence_hash)?;
-    let deliver = situation.action(EscrowInstruction::Deliver { milestone, evidence_hash });
-    perform(context, &situation, &Recipe::only(deliver), &Expectations::NONE).await
+    guards::tell_own_offer(context, &situation, milestone)?;
+    let recipe = Recipe::only(situation.action(EscrowInstruction::Deliver { milestone, evidence_hash }));
+    guards::is_final(context, &situation, &recipe).await?;
+    perform(context, &situation, &recipe, &Expectations::NONE).await
 }

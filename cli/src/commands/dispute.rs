@@ -6,7 +6,7 @@ use clap::Args;
 use escrow_client::{EscrowInstruction, Recipe};
 
 use super::{Done, MilestoneArgs, perform};
-use crate::{consent::Expectations, context::Context, error::Result, parse};
+use crate::{consent::Expectations, context::Context, error::Result, guards, parse};
 
 /// Arguments of `dispute`.
 #[derive(Debug, Args)]
@@ -27,6 +27,7 @@ pub async fn run(context: &Context, args: DisputeArgs) -> Result<Done> {
     let situation = context.situation(&args.milestone.escrow).await?;
     let (milestone, _) = args.milestone.find(&situation.escrow)?;
     let reason_hash = parse::file_or_hash(args.reason.as_deref(), args.reason_hash)?;
+    guards::tell_own_offer(context, &situation, milestone)?;
     let dispute = situation.action(EscrowInstruction::Dispute { milestone, reason_hash });
     perform(context, &situation, &Recipe::only(dispute), &Expectations::NONE).await
 }

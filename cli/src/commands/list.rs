@@ -7,6 +7,7 @@ use escrow_client::{
     EscrowAccount, Filter,
     view::{Cluster, Escrow},
 };
+use escrow_frame::terminal::HANG;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 
@@ -56,12 +57,9 @@ impl Display for Found {
         if self.escrows.is_empty() {
             return writeln!(f, "no escrows found");
         }
-        let amounts = self.escrows.iter().map(|escrow| escrow.principal.text.chars().count());
-        let width = amounts.max().unwrap_or(0).max("principal".len());
-        writeln!(f, "{:<44}  {:<8}  {:<7}  {:>width$}  next deadline", "escrow", "status", "settled", "principal")?;
         for escrow in &self.escrows {
             let settled = escrow.milestones.iter().filter(|milestone| milestone.deadline.is_none()).count();
-            let settled = format!("{settled} of {}", escrow.milestones.len());
+            let all = escrow.milestones.len();
             let deadlines = escrow.milestones.iter().filter_map(|milestone| milestone.deadline.as_ref());
             let waits_for = match escrow.funded_at {
                 None => Some(&escrow.fund_by),
@@ -69,7 +67,8 @@ impl Display for Found {
             };
             let (address, amount) = (&escrow.address, &escrow.principal.text);
             let next = waits_for.map_or_else(|| "none".to_owned(), |deadline| time(deadline).to_string());
-            writeln!(f, "{address:<44}  {:<8}  {settled:<7}  {amount:>width$}  {next}", escrow.status)?;
+            writeln!(f, "{address:<44}  {:<7}  {settled} of {all} settled", escrow.status)?;
+            writeln!(f, "    {HANG}{amount}, next deadline {next}")?;
         }
         Ok(())
     }
@@ -78,7 +77,7 @@ impl Display for Found {
 pub async fn run(context: &Context, args: ListArgs) -> Result<Found> {
     let ListArgs { buyer, seller, arbiter, attester, all } = args;
     let filter = Filter { buyer, seller, arbiter, attester, salt: None };
-    let me = if filter == Filter::default() && !all { context.address().ok() } else { None };
+    let me = if filter == Filter::default() && !all { context.viewer() } else { None };
     let escrows = match me {
         Some(me) => context.client.list_of(&me).await?,
         None => context.client.list(&filter).await?,

@@ -158,7 +158,10 @@ pub async fn perform(
         .filter(|cost| cost.token_accounts > 0)
         .map(|cost| view::Made { token_accounts: cost.token_accounts, rent: cost.token_account_rent });
     context.note(format_args!("Escrow {}", escrow.address));
-    let executed = context.execute(steps).await?;
+    let executed = match context.is_signed_elsewhere() {
+        true => context.send_signed(&previewed.units(&payer)).await?,
+        false => context.execute(steps).await?,
+    };
     let told = |PreviewedAction { action, before, preview }: &PreviewedAction| {
         situation.teller().action(action, Known::previewed(action, before, preview)).told(Tense::Past)
     };

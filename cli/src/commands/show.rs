@@ -47,5 +47,5 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Shown> {
             escrow.with_history(&history, &situation.denomination, situation.now)
         }
     };
-    Ok(Shown { escrow, viewer: context.address().ok() })
+    Ok(Shown { escrow, viewer: context.viewer() })
 }

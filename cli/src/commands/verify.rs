@@ -9,7 +9,7 @@ use clap::Args;
 use escrow_client::{
     EscrowAccount, Share, Situation, view,
     warning::{Against, warnings_of},
-    words::warning::told,
+    words::{stablecoin, warning::told},
 };
 use escrow_frame::terminal::{HANG, alarm, bold};
 use serde::Serialize;
@@ -159,14 +159,17 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Verified> {
         (None, Some(share)) => Some(EscrowAccount::agreed(&share.terms, share.terms.buyer)?),
         (None, None) => None,
     };
-    let viewer = context.address().ok();
+    let viewer = context.viewer();
     let against_you = terms_of.iter().flat_map(|escrow| {
         let mine = viewer.map(|viewer| (viewer == escrow.state.buyer, viewer == escrow.state.seller));
         warnings_of(escrow, now).into_iter().filter(move |warning| {
             !matches!((mine, warning.against()), (Some((true, _)), Against::Seller) | (Some((_, true)), Against::Buyer))
         })
     });
-    let against_you: Vec<String> = against_you.map(|warning| told(&warning)).collect();
+    let mut against_you: Vec<String> = against_you.map(|warning| told(&warning)).collect();
+    if let Some(mint) = terms_of.as_ref().and_then(|escrow| escrow.asset().mint()) {
+        against_you.extend(stablecoin::mistaken(&mint, &context.client.identity(&mint).await?));
+    }
     let escrow = match at_any {
         Some(escrow) => Some(context.view(&Situation { escrow, denomination, now }).await?),
         None => None,

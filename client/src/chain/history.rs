@@ -156,6 +156,17 @@ impl EscrowClient {
         Ok(created.collect())
     }
 
+    /// Who paid the fee of a transaction; none where it is forgotten or cannot be read.
+    pub(super) async fn payer_of(&self, signature: Signature) -> Result<Option<Pubkey>> {
+        let Some(transaction) = self.transaction(signature).await? else { return Ok(None) };
+        let EncodedTransaction::Binary(_, TransactionBinaryEncoding::Base64) = &transaction.transaction.transaction
+        else {
+            return Ok(None);
+        };
+        let message = transaction.transaction.transaction.decode().map(|transaction| transaction.message);
+        Ok(message.and_then(|message| message.static_account_keys().first().copied()))
+    }
+
     /// What one transaction did to the escrow, or to any, if `address` is the program's; none where it cannot be read.
     pub(crate) async fn entries(&self, address: &Pubkey, signature: Signature) -> Result<Option<Vec<Entry>>> {
         let Some(transaction) = self.transaction(signature).await? else { return Ok(None) };

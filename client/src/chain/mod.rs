@@ -9,5 +9,6 @@ pub mod recipient;
 mod record;
 mod situation;
 mod squads;
+pub mod stablecoin;
 
 pub use {cluster::Cluster, cost::Cost, situation::Situation, squads::OpenProposal};

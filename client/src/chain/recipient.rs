@@ -4,11 +4,10 @@ use anchor_lang::{
     Id,
     programs::{Token, Token2022},
 };
-use solana_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 
-use super::read::EscrowClient;
+use super::{read::EscrowClient, record::MOST};
 use crate::{Error, EscrowAccount, Result};
 
 /// What is at an address.
@@ -60,9 +59,6 @@ impl Occupant {
     }
 }
 
-/// The most transactions that are counted.
-const MOST: usize = 1_000;
-
 impl EscrowClient {
     /// What is at these addresses, at most 100, in their order.
     ///
@@ -97,20 +93,7 @@ impl EscrowClient {
     ///
     /// Where the node does not answer.
     pub async fn activity(&self, address: &Pubkey) -> Result<Activity> {
-        let address = *address;
-        let commitment = CommitmentConfig::confirmed();
-        let page = self
-            .nodes
-            .ask(|rpc| async move {
-                let config = GetConfirmedSignaturesForAddress2Config {
-                    before: None,
-                    until: None,
-                    limit: Some(MOST),
-                    commitment: Some(commitment),
-                };
-                rpc.get_signatures_for_address_with_config(&address, config).await
-            })
-            .await?;
+        let page = self.newest(address).await?;
         Ok(Activity {
             transactions: page.len(),
             since: page.iter().filter_map(|found| found.block_time).min(),

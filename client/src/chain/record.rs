@@ -1,23 +1,32 @@
 //! Somebody's record, from a node: the program's newest transactions, since `fund`, `release` and `expire` do not name the seller.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use solana_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
+use solana_client::{
+    nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config,
+    rpc_response::RpcConfirmedTransactionStatusWithSignature,
+};
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 
 use super::read::{EscrowClient, Filter};
 use crate::{
-    Result,
+    Error, Result,
     record::{Deal, Record},
 };
 
-/// The most transactions of the program that are looked through, which is what a node gives at once.
-const MOST: usize = 1_000;
+/// The most transactions of an address that are looked through, which is what a node gives at once.
+pub(super) const MOST: usize = 1_000;
 
 /// The most deals that are read.
 const MOST_DEALS: usize = 100;
+
+/// The most people of whom it is looked up who funded their wallets.
+const MOST_FUNDED: usize = 20;
 
 /// How many questions are under way at the same time.
 const CONCURRENT: usize = 8;
@@ -36,18 +45,7 @@ impl EscrowClient {
         for filter in filters {
             escrows.extend(self.list(&filter).await?.iter().map(|escrow| escrow.address));
         }
-        let page = self
-            .nodes
-            .ask(|rpc| async move {
-                let config = GetConfirmedSignaturesForAddress2Config {
-                    before: None,
-                    until: None,
-                    limit: Some(MOST),
-                    commitment: Some(CommitmentConfig::confirmed()),
-                };
-                rpc.get_signatures_for_address_with_config(&escrow::ID, config).await
-            })
-            .await?;
+        let page = self.newest(&escrow::ID).await?;
         let mut cut = page.len() >= MOST;
         let executed = page.into_iter().filter(|found| found.err.is_none());
         let signatures: Vec<_> = executed.filter_map(|found| found.signature.parse().ok()).collect();
@@ -60,6 +58,38 @@ impl EscrowClient {
         let some: Vec<Pubkey> = escrows.into_iter().take(MOST_DEALS).collect();
         let histories = stream::iter(some.iter().map(|escrow| self.history(escrow)));
         let histories: Vec<_> = histories.buffered(2).try_collect().await?;
-        Ok(Record { deals: histories.iter().filter_map(|history| Deal::of(history, party)).collect(), cut })
+        let mut deals: Vec<Deal> = histories.iter().filter_map(|history| Deal::of(history, party)).collect();
+        let others: BTreeSet<Pubkey> =
+            deals.iter().filter(|deal| deal.ended.is_finished()).map(|deal| deal.with).collect();
+        let others = stream::iter(others.into_iter().take(MOST_FUNDED));
+        let funders = others.map(|other| async move { Ok::<_, Error>((other, self.funder(&other).await?)) });
+        let funders: HashMap<Pubkey, Option<Pubkey>> = funders.buffered(CONCURRENT).try_collect().await?;
+        for deal in &mut deals {
+            deal.funder = funders.get(&deal.with).copied().flatten();
+        }
+        Ok(Record { deals, cut })
+    }
+
+    /// Who paid for the first transaction of a wallet, if it was somebody else; none where that is too long ago to be found.
+    async fn funder(&self, wallet: &Pubkey) -> Result<Option<Pubkey>> {
+        let page = self.newest(wallet).await?;
+        let oldest = page.last().filter(|_| page.len() < MOST).and_then(|found| found.signature.parse().ok());
+        let Some(oldest) = oldest else { return Ok(None) };
+        Ok(self.payer_of(oldest).await?.filter(|payer| payer != wallet))
+    }
+
+    /// The newest transactions that name an address, the newest first.
+    pub(super) async fn newest(&self, address: &Pubkey) -> Result<Vec<RpcConfirmedTransactionStatusWithSignature>> {
+        let address = *address;
+        let question = |rpc: Arc<RpcClient>| async move {
+            let config = GetConfirmedSignaturesForAddress2Config {
+                before: None,
+                until: None,
+                limit: Some(MOST),
+                commitment: Some(CommitmentConfig::confirmed()),
+            };
+            rpc.get_signatures_for_address_with_config(&address, config).await
+        };
+        self.nodes.ask(question).await
     }
 }

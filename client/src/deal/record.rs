@@ -83,6 +83,8 @@ pub struct Deal {
     pub took: Option<i64>,
     /// Who paid its rent.
     pub rent_payer: Option<Pubkey>,
+    /// Who paid for the first transaction of the other's wallet, if that was looked up and is known.
+    pub funder: Option<Pubkey>,
 }
 
 /// Somebody's deals.
@@ -112,6 +114,8 @@ pub enum Level {
 pub enum Flag {
     /// One wallet paid the rent of all of at least three deals with different people.
     OneRentPayer,
+    /// One wallet paid for the first transactions of all of at least three people.
+    OneFunder(Pubkey),
     /// So many were settled within ten minutes.
     SettledWithinMinutes(usize),
 }
@@ -142,6 +146,7 @@ impl Deal {
             since: creation.and_then(|step| step.entry.time),
             took: end.zip(funded).map(|(end, funded)| end.saturating_sub(funded)).filter(|_| ended.is_finished()),
             rent_payer: creation.and_then(|step| step.entry.action.actor),
+            funder: None,
         })
     }
 }
@@ -241,6 +246,10 @@ impl Record {
         if self.people() >= 3 && payers.len() == 1 {
             flags.push(Flag::OneRentPayer);
         }
+        let funders: HashSet<_> = self.finished().map(|deal| deal.funder).collect();
+        if let (true, 1, Some(Some(funder))) = (self.people() >= 3, funders.len(), funders.iter().next()) {
+            flags.push(Flag::OneFunder(*funder));
+        }
         let quick = self.finished().filter(|deal| deal.took.is_some_and(|took| took < 600)).count();
         if quick > 0 {
             flags.push(Flag::SettledWithinMinutes(quick));
@@ -287,6 +296,7 @@ mod tests {
             since: Some(1_800_000_000),
             took: Some(86_400),
             rent_payer: Some(key(*with)),
+            funder: None,
         };
         Record { deals: deals.iter().map(deal).collect(), cut: false }
     }
@@ -321,5 +331,12 @@ mod tests {
         record.deals[0].took = Some(30);
         assert_eq!(record.flags(), [Flag::OneRentPayer, Flag::SettledWithinMinutes(1)]);
         assert_eq!(record.cost_of_faking(), 60_000);
+        // Of one who is not known to have the same funder nothing is said.
+        for (funders, flagged) in [([7, 7, 8], false), ([7, 7, 0], false), ([7, 7, 7], true)] {
+            for (deal, funder) in record.deals.iter_mut().zip(funders) {
+                deal.funder = (funder > 0).then(|| key(funder));
+            }
+            assert_eq!(record.flags().contains(&Flag::OneFunder(key(7))), flagged, "{funders:?}");
+        }
     }
 }

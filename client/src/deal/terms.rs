@@ -46,6 +46,16 @@ pub enum Asset {
     },
 }
 
+impl Asset {
+    /// The token's mint; none for SOL.
+    pub const fn mint(&self) -> Option<Pubkey> {
+        match self {
+            Self::Sol => None,
+            Self::Token { mint, .. } => Some(*mint),
+        }
+    }
+}
+
 /// A part of every milestone that the seller gets later: after the last work was delivered and a time has passed in which
 /// the buyer may dispute it.
 ///

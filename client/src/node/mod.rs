@@ -81,6 +81,7 @@ impl Nodes {
     }
 
     /// The same nodes over connections of their own, for another runtime: a connection lives in the one that opened it.
+    #[cfg(feature = "blocking")]
     pub(crate) fn anew(&self) -> Self {
         match &self.urls {
             Some(urls) => Self::at(urls, self.commitment),

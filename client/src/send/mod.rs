@@ -180,6 +180,7 @@ impl EscrowClient {
     }
 
     /// The same for another runtime, which shares with this one neither connections nor what runs in the background.
+    #[cfg(feature = "blocking")]
     pub(crate) fn anew(&self) -> Self {
         let Sending { driver, kept, fees, told, .. } = &*self.sending;
         let nodes = Arc::new(self.nodes.anew());

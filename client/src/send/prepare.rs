@@ -76,6 +76,21 @@ impl EscrowClient {
         }
     }
 
+    /// How long what was signed elsewhere on this block hash can be executed: no longer than what is signed now. Whether the
+    /// block hash is still recent is not asked.
+    ///
+    /// # Errors
+    ///
+    /// Where the nodes do not answer.
+    pub async fn lifetime_of(&self, hash: [u8; 32]) -> Result<Lifetime> {
+        let (lifetime, _) = self.lifetime().await?;
+        let Lifetime::Blockhash { last_valid_block_height, mut origin, .. } = lifetime else { return Ok(lifetime) };
+        // It was signed some time ago, and may have been sent since then.
+        origin.slot.0 = origin.slot.0.saturating_sub(BEFORE);
+        origin.height.0 = origin.height.0.saturating_sub(BEFORE);
+        Ok(Lifetime::Blockhash { hash, last_valid_block_height, origin })
+    }
+
     /// A recent block hash to sign with, chosen from what all nodes say.
     pub(super) async fn lifetime(&self) -> Result<(Lifetime, Vec<Observation>)> {
         let cache = &self.sending.cache;
@@ -279,6 +294,9 @@ async fn read_together(client: EscrowClient, mut queue: UnboundedReceiver<Readin
         }
     }
 }
+
+/// More slots than a block hash lives, also where many are skipped.
+const BEFORE: u64 = 1_000;
 
 /// How often nodes are asked for a lifetime before it is given up.
 const OFFERS: u32 = 5;

@@ -7,6 +7,7 @@
 //! - [`sentence`]: one sentence for an [`Action`](crate::Action): done, being done, or possible;
 //! - [`ending`]: the ways in which a deal can end;
 //! - [`share`]: a deal as a message;
+//! - [`stablecoin`]: which token it is;
 //! - [`standing`]: where a deal stands;
 //! - [`refusal`]: why a rule refuses, with the numbers that it is about;
 //! - [`due`]: what an escrow asks of somebody, and the deadlines that come near;
@@ -27,6 +28,7 @@ pub mod record;
 pub mod refusal;
 pub mod sentence;
 pub mod share;
+pub mod stablecoin;
 pub mod standing;
 pub mod time;
 pub mod warning;

@@ -36,6 +36,10 @@ pub fn flag(flag: Flag) -> String {
         Flag::OneRentPayer => {
             "one wallet paid the rent of all these deals, though they are with different people".to_owned()
         }
+        Flag::OneFunder(funder) => format!(
+            "{funder} paid for the first transaction of everybody they dealt with: one person with several wallets, or customers \
+             of one exchange"
+        ),
         Flag::SettledWithinMinutes(1) => "1 deal was settled within ten minutes".to_owned(),
         Flag::SettledWithinMinutes(count) => format!("{count} deals were settled within ten minutes"),
     }

@@ -1,5 +1,14 @@
 //! What is looked at before money goes somewhere.
 
+use escrow_fault_proxy::{Fault, Lie, Plan, Proxy, Rule};
+use escrow_localnet::TokenProgram;
+use sha2::{Digest, Sha256};
+use solana_instruction::{AccountMeta, Instruction};
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use solana_system_interface::instruction::{create_account, transfer};
+
 use crate::{Folder, Ran, Stage, command};
 
 fn contacts(stage: &Stage, words: &str) -> Ran {
@@ -23,7 +32,7 @@ async fn what_cannot_act_is_no_seller() {
     }
     stage.types("buyer", &format!("create --seller {escrow} --amount 1 --deliver-by 9d --allow-any-seller")).succeeds();
     // Somebody who has nothing yet may be one; it is said.
-    let nobody = solana_pubkey::Pubkey::new_unique();
+    let nobody = Pubkey::new_unique();
     let created = stage.types("buyer", &format!("create --seller {nobody} --amount 1 --deliver-by 9d")).succeeds();
     assert!(created.err.contains("no account yet"), "{created:#?}");
 }
@@ -32,13 +41,11 @@ async fn what_cannot_act_is_no_seller() {
 #[tokio::test]
 async fn a_look_alike_is_stopped() {
     let stage = Stage::new().await;
-    let alike = |address: solana_pubkey::Pubkey| {
+    let alike = |address: Pubkey| {
         let text = address.to_string();
         let last = text.chars().last().unwrap();
         let others = "123456789abcdef".chars().filter(|letter| *letter != last);
-        others
-            .map(|letter| format!("{}{letter}", &text[..text.len() - 1]))
-            .find(|text| text.parse::<solana_pubkey::Pubkey>().is_ok())
+        others.map(|letter| format!("{}{letter}", &text[..text.len() - 1])).find(|text| text.parse::<Pubkey>().is_ok())
     };
     let own = alike(stage.address("buyer")).unwrap();
     let create = |seller: &str| format!("create --seller {seller} --amount 1 --deliver-by 9d");
@@ -97,7 +104,7 @@ async fn an_issuers_powers_are_told_in_plain_words() {
 #[tokio::test]
 async fn dust_for_an_empty_wallet_is_warned_of() {
     let stage = Stage::new().await;
-    let nobody = solana_pubkey::Pubkey::new_unique();
+    let nobody = Pubkey::new_unique();
     let created = stage.types("buyer", &format!("create --seller {nobody} --amount 0.0001 --deliver-by 9d")).succeeds();
     assert!(created.err.contains("cannot be paid into an empty wallet"), "{created:#?}");
     let enough = stage.types("buyer", &format!("create --seller {nobody} --amount 0.001 --deliver-by 9d")).succeeds();
@@ -135,6 +142,88 @@ async fn a_record_tells_how_deals_ended() {
         "arbiter:",
     ]);
     stage.types_only("stranger", "check {mint} --strict").fails(3, &["--strict", "no wallet"]);
+}
+
+/// A mint of Token-2022 that calls itself by this symbol, made as its issuer makes it.
+async fn mint_called(stage: &Stage, symbol: &str) -> Pubkey {
+    let (program, issuer, mint) = (TokenProgram::Token2022.id(), stage.keypair("stranger"), Keypair::new());
+    let (authority, address) = (issuer.pubkey(), mint.pubkey());
+    let call =
+        |data: &[&[u8]], accounts: Vec<AccountMeta>| Instruction::new_with_bytes(program, &data.concat(), accounts);
+    let text = |text: &str| [&u32::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat();
+    let initialize = &Sha256::digest("spl_token_metadata_interface:initialize_account")[..8];
+    let metadata = [
+        AccountMeta::new(address, false),
+        AccountMeta::new_readonly(authority, false),
+        AccountMeta::new_readonly(address, false),
+        AccountMeta::new_readonly(authority, true),
+    ];
+    let made = [
+        // Room for where its metadata is; they themselves come behind it, for which there is rent.
+        create_account(&authority, &address, 10_000_000, 234, &program),
+        call(&[&[39, 0], authority.as_array(), address.as_array()], vec![AccountMeta::new(address, false)]),
+        call(&[&[20, 6], authority.as_array(), &[0]], vec![AccountMeta::new(address, false)]),
+        call(&[initialize, &text("USD Coin"), &text(symbol), &text("")], metadata.to_vec()),
+    ];
+    stage.net.send(&made, &[issuer, &mint]).await.unwrap();
+    address
+}
+
+/// On mainnet, a token that only calls itself a stablecoin is named as another one, before anything is signed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_calls_itself_a_stablecoin_is_told_from_it() {
+    let stage = Stage::new().await;
+    // With a letter that only looks like a C.
+    let mint = mint_called(&stage, "USD\u{421}").await;
+    // The same on mainnet.
+    let mainnet = Lie::GenesisHash("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d".to_owned());
+    let plan = Plan::new([Rule::on("getGenesisHash", Fault::Lie(mainnet))]);
+    let proxy = Proxy::start([stage.net.rpc_url()], plan).await.unwrap();
+    let types = |line: &str| {
+        let mut command = command(&stage.folder);
+        let words = stage.words(&format!("--url {} --keypair buyer.json {line}", proxy.url()));
+        Ran::new(line, command.args(words).output().unwrap())
+    };
+    let other = "is not the USDC: the mint of that is EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v, by Circle";
+    let seen = types(&format!("check {mint}")).succeeds();
+    seen.shows(&["mainnet-beta", "6 decimals", "calls itself \"USD\u{421}\"", other]);
+    types(&format!("check {mint} --strict")).fails(3, &["--strict", other]);
+    let terms =
+        format!("create --seller {{seller}} --arbiter {{arbiter}} --mint {mint} --amount 1 --deliver-by 9d --dry-run");
+    types(&terms).succeeds().shows(&["What could go against one of you", other]);
+    let plain = types("check {mint}").succeeds();
+    assert!(!plain.out.contains("USDC"), "{plain:#?}");
+    proxy.shutdown().await;
+    // Where no stablecoin is known a symbol means nothing.
+    let private = stage.types_only("buyer", &format!("check {mint}")).succeeds();
+    assert!(!private.out.contains("USDC"), "{private:#?}");
+}
+
+/// A record that one person could have made alone says so, and `--strict` refuses it.
+#[tokio::test]
+async fn a_record_that_could_be_faked_is_flagged() {
+    let stage = Stage::new().await;
+    let (funder, sponsor) = (stage.keypair("stranger"), stage.net.payer().await.unwrap().pubkey().to_string());
+    // Wallets of people who deal with the seller, filled by one of them.
+    for (index, name) in ["one", "two", "three"].into_iter().enumerate() {
+        let person = Keypair::new();
+        let gift = transfer(&funder.pubkey(), &person.pubkey(), 5 * crate::SOL);
+        stage.net.send(&[gift], &[funder]).await.unwrap();
+        stage.folder.write(&format!("{name}.json"), serde_json::to_vec(person.to_bytes().as_slice()).unwrap());
+        let seller = stage.types_only("buyer", "check {seller}").succeeds();
+        assert!(!seller.out.contains("everybody they dealt with"), "with {index}: {}", seller.out);
+        let terms = "create --seller {seller} --arbiter {arbiter} --amount 1 --deliver-by 9d --fund";
+        let escrow = stage.asks(name, terms)["address"].as_str().unwrap().to_owned();
+        stage.asks(name, &format!("release {escrow}"));
+    }
+    let seller = stage.types_only("buyer", "check {seller}").succeeds();
+    seller.shows(&[
+        &sponsor,
+        "everybody they dealt with",
+        "3 deals were settled within ten minutes",
+        "3 different people",
+    ]);
+    stage.types_only("buyer", "check {seller} --strict").fails(3, &["--strict", "everybody they dealt with"]);
 }
 
 /// A key that comes through standard input, as a password manager gives it.

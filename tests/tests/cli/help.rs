@@ -68,6 +68,44 @@ fn every_option_of_every_command_is_described() {
     assert!(options > 5 * 15, "{options}");
 }
 
+/// What every command takes can stand in the environment, and the help shows no value of it.
+#[test]
+fn every_global_option_has_a_variable_that_the_help_does_not_show() {
+    let folder = Folder::new();
+    let mut environment = command(&folder);
+    environment.env("ESCROW_URL", "http://secret.example/key").env("ESCROW_KEYPAIR", "/secret/id.json");
+    let help = environment.args(["release", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(!help.contains("secret"), "{help}");
+    let (_, global) = help.split_once("Options of every command:").unwrap();
+    let mut options: Vec<(&str, bool)> = Vec::new();
+    for line in global.lines() {
+        // Not further to the right than an option without a short name.
+        if line.trim_start().starts_with('-') && line.len() - line.trim_start().len() <= 6 {
+            options.push((line, false));
+        }
+        if let Some((_, has_variable)) = options.last_mut() {
+            *has_variable |= line.trim_start().starts_with("[env: ESCROW_");
+        }
+    }
+    let without: Vec<_> = options.iter().filter(|(_, has_variable)| !has_variable).collect();
+    assert!(without.is_empty() && options.len() > 20, "{without:?} of {}", options.len());
+}
+
+/// A switch is switched on by its variable, and by nothing that means no.
+#[test]
+fn a_switch_of_the_environment_is_on_or_off() {
+    let folder = Folder::new();
+    for value in ["0", "false", "no", "", "1", "true", "yes"] {
+        let mut command = command(&folder);
+        for variable in ["ESCROW_AGAIN", "ESCROW_NO_WAIT", "ESCROW_VERBOSE", "ESCROW_YES", "ESCROW_DRY_RUN"] {
+            command.env(variable, value);
+        }
+        let ran = Ran::new(value, command.args(["explain", "6060"]).output().unwrap());
+        ran.succeeds().shows(&["RiskNotAccepted"]);
+    }
+}
+
 #[test]
 fn the_issuers_powers_are_named_in_the_help() {
     let help = run(&Folder::new(), &["create", "--help"]).succeeds().out;

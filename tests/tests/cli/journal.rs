@@ -75,7 +75,7 @@ async fn who_does_not_wait_asks_later() {
     assert_eq!(stage.asks("buyer", "journal --open")["transactions"].as_array().map(Vec::len), Some(0));
     stage.types("buyer", "resume").succeeds().shows(&["nothing was sent"]);
     // A signature that nobody made.
-    let unknown = format!("{}{}", &signature[1..], &signature[..1]);
+    let unknown = solana_signature::Signature::from([7; 64]);
     let missing = stage.asks("buyer", &format!("status {unknown}"));
     assert_eq!((&missing["state"], &missing["journal"]), (&"not_found".into(), &serde_json::Value::Null));
     stage.types("buyer", &format!("status {unknown}")).succeeds().shows(&["not found", "ask again in two minutes"]);

@@ -5,6 +5,8 @@ mod commands;
 mod config;
 mod consent;
 mod demo;
+mod elsewhere;
+mod guards;
 mod help;
 mod journal;
 mod localnet;
@@ -12,6 +14,7 @@ mod mistakes;
 mod pipes;
 mod roles;
 mod secrets;
+mod snapshots;
 mod terminal;
 mod terms;
 

@@ -4,6 +4,23 @@ use std::process::Stdio;
 
 use crate::{Folder, Stage, command};
 
+/// `-v` tells what is asked and what happens, beside the result and not in it.
+#[tokio::test]
+async fn what_is_asked_is_told_beside_the_result() {
+    let stage = Stage::new().await;
+    let escrow = stage.create("--amount 1 --deliver-by 9d --fund");
+    let quiet = stage.types("buyer", &format!("release {escrow} --amount 0.1 --output json")).succeeds();
+    assert!(!quiet.err.contains("requests to"), "{quiet:#?}");
+    let told = stage.types("buyer", &format!("release {escrow} --amount 0.2 --output json -v")).succeeds();
+    assert_eq!(told.json()["escrow"]["milestones"][0]["remaining"]["text"], "0.7 SOL");
+    for part in ["the signer is buyer.json", "Signing transaction 1", "The verdict: succeeded", "requests to"] {
+        assert!(told.err.contains(part) && told.err.contains(stage.net.rpc_url()), "no {part}: {told:#?}");
+    }
+    // Also where it fails.
+    let refused = stage.types("seller", &format!("release {escrow} --verbose"));
+    refused.fails(3, &["the signer is seller.json", "requests to"]);
+}
+
 /// Whoever reads has seen enough, as `head` does.
 #[tokio::test]
 async fn a_closed_pipe_is_no_error() {

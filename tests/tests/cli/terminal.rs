@@ -72,14 +72,15 @@ pub fn at_a_terminal(command: &mut Command, answers: &[(&str, &str)]) -> Seen {
     Seen { screen: String::from_utf8(bytes).unwrap().replace("\r\n", "\n"), code }
 }
 
+fn without_colour(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
 /// The columns of the longest line, without colours.
 fn widest(screen: &str) -> (usize, String) {
-    let plain = |line: &str| {
-        let mut parts = line.split("\u{1b}[");
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
-    };
-    let lines = screen.lines().map(plain);
+    let lines = screen.lines().map(without_colour);
     lines.map(|line| (line.chars().count(), line)).max().unwrap()
 }
 
@@ -157,6 +158,41 @@ async fn show_fits_80_columns_and_is_plain_for_those_who_want_it() {
     plain.env("NO_COLOR", "1").args(["--url", stage.net.rpc_url(), "show", &escrow]);
     let seen = at_a_terminal(&mut plain, &[]);
     assert!(!seen.screen.contains('\u{1b}'), "{}", seen.screen);
+}
+
+/// Amounts and addresses as long as they come: no line is longer than the terminal, with and without colours.
+#[tokio::test]
+async fn list_and_show_fit_80_columns_whatever_is_in_them() {
+    let stage = Stage::new().await;
+    stage.create("--amount 1.5 --deliver-by 9d --arbiter {arbiter} --fund");
+    let long = "--mint {mint} --milestone 100.123456,9d --milestone 123.654321,10d --arbiter {arbiter} --attester {stranger} \
+                --fee 2.5 --fee-recipient {stranger} --arbiter-fee 1 --fund";
+    let escrow = stage.create(long);
+    for words in
+        ["list".to_owned(), "list --all".to_owned(), format!("show {escrow}"), format!("show {escrow} --history")]
+    {
+        for no_colour in [false, true] {
+            let mut command = command(&stage.folder);
+            command.args(["--url", stage.net.rpc_url(), "--keypair", "buyer.json"]).args(words.split(' '));
+            if no_colour {
+                command.env("NO_COLOR", "1");
+            }
+            let seen = at_a_terminal(&mut command, &[]);
+            assert_eq!(seen.code, Some(0), "{}", seen.screen);
+            assert_eq!(seen.screen.contains('\u{1b}'), !no_colour, "{}", seen.screen);
+            let long = seen.screen.lines().map(without_colour).find(|line| {
+                // A signature is one word of 88 columns.
+                let columns = line.chars().count();
+                columns > 80 && !line.trim().split(' ').any(|word| word.len() > 80)
+            });
+            assert_eq!(long, None, "{words}: {}", seen.screen);
+            assert!(
+                !seen.screen.lines().any(|line| line.ends_with(' ')),
+                "{words} ends a line with a space: {}",
+                seen.screen
+            );
+        }
+    }
 }
 
 /// The dialogue asks for what is missing, says what is wrong with an answer, and comes to the same as the options do.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use solana_signature::Signature;
 
 use crate::{
-    deed::Scene,
+    deed::{SECRET, SECRET_FILE, Scene},
     judge::Told,
     library::{BOUND, Heard, PACE, Run},
     schedule::{Kill, Schedule},
@@ -35,6 +35,7 @@ pub async fn run(run: Run, scene: Arc<Scene>, schedule: &Schedule, number: usize
         let home = run.folder.parent().expect("a folder in the schedule's").to_owned();
         let keypair = home.join("keypair.json");
         fs::write(&keypair, serde_json::to_vec(scene.actor().to_bytes().as_slice()).expect("JSON")).expect("a file");
+        fs::write(home.join(SECRET_FILE), SECRET).expect("a file");
         let (out, err) = (home.join(format!("out-{number}")), home.join(format!("err-{number}")));
         let file = |path: &Path| File::create(path).expect("a file");
         let stdout =

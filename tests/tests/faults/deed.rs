@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use escrow_client::{
-    Action, EscrowAccount, EscrowClient, EscrowInstruction, Filter, OrderStep, Recipe, Recipient, Result, Signed,
-    Terms, TermsBuilder, instruction,
+    Action, EscrowAccount, EscrowClient, EscrowInstruction, Filter, MilestoneStatus, OrderStep, Party, Proposal,
+    Recipe, Recipient, Result, Signed, Terms, TermsBuilder, instruction,
     sender::Intention,
     terms::{Asset, DAY},
 };
 use rand::{Rng, rngs::StdRng};
+use sha2::{Digest, Sha256};
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
@@ -21,6 +22,10 @@ use crate::world::{MONEY, World};
 /// What is in an escrow, and a part of it, in lamports.
 const AMOUNT: u64 = MONEY / 20;
 const PART: u64 = AMOUNT / 10;
+
+/// What opens the hash-lock, and the file in which a command finds it.
+pub const SECRET: [u8; 32] = [0x5e; 32];
+pub const SECRET_FILE: &str = "secret";
 
 /// Seconds until a deadline that is waited for.
 const SOON: i64 = 4;
@@ -45,11 +50,19 @@ pub enum Deed {
     Withdraw,
     Close,
     Cancel,
+    Dispute,
+    Rule,
+    Accept,
+    Claim,
+    Expire,
 }
 
 impl Deed {
     pub fn random(random: &mut StdRng, is_command: bool) -> Self {
-        use Deed::{Cancel, Close, Create, CreateThenFund, Deliver, Fund, Pay, Refund, Release, Submit, Withdraw};
+        use Deed::{
+            Accept, Cancel, Claim, Close, Create, CreateThenFund, Deliver, Dispute, Expire, Fund, Pay, Refund, Release,
+            Rule, Submit, Withdraw,
+        };
         loop {
             // Those that can be done twice come more often.
             let all = [
@@ -67,6 +80,11 @@ impl Deed {
                 Withdraw,
                 Close,
                 Cancel,
+                Dispute,
+                Rule,
+                Accept,
+                Claim,
+                Expire,
             ];
             let deed = all[random.random_range(0..all.len())];
             if !(is_command && matches!(deed, CreateThenFund | Pay | Submit)) {
@@ -77,7 +95,8 @@ impl Deed {
 
     /// Whether the program refuses a second time, so that a refusal may mean that it is done.
     pub fn is_refused_twice(self) -> bool {
-        matches!(self, Self::Fund | Self::Deliver | Self::Withdraw | Self::Close | Self::Cancel)
+        use Deed::{Create, CreateThenFund, Pay, Refund, Release, Submit};
+        !matches!(self, Release | Refund | Create | CreateThenFund | Pay | Submit)
     }
 }
 
@@ -86,6 +105,7 @@ pub struct Scene {
     pub deed: Deed,
     pub buyer: Keypair,
     pub seller: Keypair,
+    arbiter: Keypair,
     terms: Terms,
     /// The escrow, where the deed does not make it.
     pub escrow: Pubkey,
@@ -95,38 +115,65 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new(world: &World, deed: Deed) -> Self {
-        let [buyer, seller] = world.people().await;
+        let [buyer, seller, arbiter] = world.people().await;
         let now = world.chain.now().await.expect("the time");
         // An escrow is closed after its funding deadline at the earliest.
-        let fund_by = (deed == Deed::Close).then_some(now + SOON);
-        let terms = TermsBuilder { fund_by, ..TermsBuilder::new(buyer.pubkey(), seller.pubkey(), Asset::Sol) };
-        let terms = terms.milestone(AMOUNT, now + 30 * i64::from(DAY)).build(now).expect("terms");
+        let waits = matches!(deed, Deed::Close | Deed::Expire);
+        let fund_by = waits.then_some(now + SOON);
+        let deliver_by = if deed == Deed::Expire { now + SOON + 1 } else { now + 30 * i64::from(DAY) };
+        let hashlock = (deed == Deed::Claim).then(|| Sha256::digest(SECRET).into());
+        let terms = TermsBuilder {
+            fund_by,
+            hashlock,
+            arbiter: Some(arbiter.pubkey()),
+            ..TermsBuilder::new(buyer.pubkey(), seller.pubkey(), Asset::Sol)
+        };
+        let terms = terms.milestone(AMOUNT, deliver_by).build(now).expect("terms");
         let agreed = EscrowAccount::agreed(&terms, buyer.pubkey()).expect("an account");
         let create = || instruction::create(buyer.pubkey(), &terms).expect("create");
         let fund = || instruction::fund(&terms).expect("fund");
         let all = instruction::Part { amount: AMOUNT, of: AMOUNT };
         let release = || instruction::release(agreed.address, buyer.pubkey(), 0, all);
+        let deliver = || instruction::deliver(agreed.address, seller.pubkey(), 0, [1; 32]);
+        let dispute = || instruction::dispute(agreed.address, buyer.pubkey(), 0, [2; 32]);
+        let offer = Proposal::Split {
+            milestone: 0,
+            status: MilestoneStatus::Pending,
+            remaining: AMOUNT,
+            to_seller: PART,
+            expires_at: now + i64::from(DAY),
+        };
+        let propose = || instruction::propose(agreed.address, buyer.pubkey(), offer);
         let withdraw = || instruction::withdraw(&agreed, Recipient::Seller);
         let before = match deed {
             Deed::Create | Deed::CreateThenFund | Deed::Pay | Deed::Submit => Vec::new(),
             Deed::Fund | Deed::Cancel => vec![create()],
-            Deed::Release | Deed::Refund | Deed::Deliver => vec![create(), fund()],
+            Deed::Release | Deed::Refund | Deed::Deliver | Deed::Claim | Deed::Expire => vec![create(), fund()],
+            Deed::Dispute => vec![create(), fund(), deliver()],
+            Deed::Rule => vec![create(), fund(), deliver(), dispute()],
+            Deed::Accept => vec![create(), fund(), propose()],
             Deed::Withdraw => vec![create(), fund(), release()],
             Deed::Close => vec![create(), fund(), release(), withdraw()],
         };
         if !before.is_empty() {
-            world.execute(&before, &[&buyer]).await;
+            let signs = |who: &&Keypair| {
+                before.iter().flat_map(|done| &done.accounts).any(|meta| meta.is_signer && meta.pubkey == who.pubkey())
+            };
+            let signers: Vec<&Keypair> = [&buyer, &seller].into_iter().filter(signs).collect();
+            world.execute(&before, &signers).await;
         }
-        while fund_by.is_some() && world.chain.now().await.expect("the time") <= terms.fund_by {
+        let over = if deed == Deed::Expire { deliver_by } else { terms.fund_by };
+        while fund_by.is_some() && world.chain.now().await.expect("the time") <= over {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Self { deed, escrow: agreed.address, buyer, seller, terms, signed: Mutex::default() }
+        Self { deed, escrow: agreed.address, buyer, seller, arbiter, terms, signed: Mutex::default() }
     }
 
     /// Who does it, and pays the fee.
     pub fn actor(&self) -> &Keypair {
         match self.deed {
-            Deed::Refund | Deed::Deliver => &self.seller,
+            Deed::Refund | Deed::Deliver | Deed::Accept | Deed::Claim => &self.seller,
+            Deed::Rule => &self.arbiter,
             _ => &self.buyer,
         }
     }
@@ -148,9 +195,10 @@ impl Scene {
                 (world.net.balance(&self.seller.pubkey()).await.expect("a balance") - MONEY) / PART
             }
             Deed::Fund => u64::from(found.expect("an escrow").is_funded()),
-            Deed::Deliver => {
-                let status = milestone(&found).status().expect("a status");
-                u64::from(status == escrow_client::MilestoneStatus::Delivered)
+            Deed::Deliver => u64::from(milestone(&found).status() == Ok(MilestoneStatus::Delivered)),
+            Deed::Dispute => u64::from(milestone(&found).status() == Ok(MilestoneStatus::Disputed)),
+            Deed::Rule | Deed::Accept | Deed::Claim | Deed::Expire => {
+                u64::from(milestone(&found).status() == Ok(MilestoneStatus::Settled))
             }
             Deed::Withdraw => u64::from(found.expect("an escrow").due().next().is_none()),
             Deed::Close | Deed::Cancel => u64::from(found.is_none()),
@@ -195,11 +243,16 @@ impl Scene {
             Deed::Withdraw => EscrowInstruction::Withdraw { recipient: Recipient::Seller },
             Deed::Close => EscrowInstruction::Close,
             Deed::Cancel => EscrowInstruction::Cancel,
+            Deed::Dispute => EscrowInstruction::Dispute { milestone: 0, reason_hash: [2; 32] },
+            Deed::Rule => EscrowInstruction::Rule { milestone: 0, seller_bps: 6_000, rationale_hash: [3; 32] },
+            Deed::Accept => EscrowInstruction::Accept { proposal: found.state.slot(Party::Buyer).proposal()? },
+            Deed::Claim => EscrowInstruction::Claim { milestone: 0, secret: SECRET },
+            Deed::Expire => EscrowInstruction::Expire { milestone: 0 },
             _ => EscrowInstruction::Fund,
         };
         let mut action = Action::new(&found, instruction);
-        if self.deed == Deed::Cancel {
-            action = action.by(buyer);
+        if let Deed::Cancel | Deed::Accept = self.deed {
+            action = action.by(self.actor().pubkey());
         }
         planned(&Recipe::only(action), &found, now, &self.actor().pubkey())
     }
@@ -226,6 +279,11 @@ impl Scene {
             Deed::Withdraw => format!("withdraw {escrow}"),
             Deed::Close => format!("close {escrow}"),
             Deed::Cancel => format!("cancel {escrow} --terms-hash {hash}"),
+            Deed::Dispute => format!("dispute {escrow}"),
+            Deed::Rule => format!("rule {escrow} --seller-share 60 --terms-hash {hash}"),
+            Deed::Accept => format!("accept {escrow} --terms-hash {hash}"),
+            Deed::Claim => format!("claim {escrow} --secret {SECRET_FILE}"),
+            Deed::Expire => format!("expire {escrow}"),
         };
         // As a script that has looked at the deal before.
         format!("{line} --yes").split(' ').map(str::to_owned).collect()
