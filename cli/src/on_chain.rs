@@ -6,7 +6,7 @@ use escrow_frame::Report;
 use crate::{
     commands::{
         accept, cancel, check, claim, close, code, contacts, create, deliver, dispute, expire, fund, history, journal,
-        list, propose, refund, release, resume, rule, share, show, status, verify, withdraw,
+        list, next, propose, receipt, refund, release, resume, rule, share, show, status, verify, wait, withdraw,
     },
     context::Context,
     error::Result,
@@ -60,8 +60,14 @@ pub enum OnChain {
     Contacts(contacts::ContactsArgs),
     /// Show the delivery code of an escrow that was created on this machine
     Code(code::CodeArgs),
-    /// List escrows by their parties
+    /// Show what waits for you, the most urgent first: one line for each escrow
+    Next(next::NextArgs),
+    /// List escrows, what needs you first
     List(list::ListArgs),
+    /// Wait until an escrow is funded, final, settled, …
+    Wait(wait::WaitArgs),
+    /// Print the receipt of a settled escrow
+    Receipt(receipt::ReceiptArgs),
     /// Show what became of a transaction
     Status(status::StatusArgs),
     /// Bring to its end what earlier commands have sent and not seen the end of
@@ -106,6 +112,9 @@ async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
         OnChain::Verify(args) => Box::new(verify::run(context, args).await?),
         OnChain::Contacts(args) => Box::new(contacts::run(context, args).await?),
         OnChain::Code(args) => Box::new(code::run(context, &args)?),
+        OnChain::Next(args) => Box::new(next::run(context, args).await?),
+        OnChain::Wait(args) => Box::new(wait::run(context, args).await?),
+        OnChain::Receipt(args) => Box::new(receipt::run(context, args).await?),
         OnChain::List(args) => Box::new(list::run(context, args).await?),
         OnChain::Status(args) => Box::new(status::run(context, args).await?),
         OnChain::Resume(args) => Box::new(resume::run(context, args).await?),

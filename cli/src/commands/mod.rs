@@ -42,7 +42,9 @@ pub mod journal;
 pub mod list;
 #[cfg(feature = "localnet")]
 pub mod localnet;
+pub mod next;
 pub mod propose;
+pub mod receipt;
 pub mod refund;
 pub mod release;
 pub mod resume;
@@ -51,6 +53,7 @@ pub mod share;
 pub mod show;
 pub mod status;
 pub mod verify;
+pub mod wait;
 pub mod withdraw;
 
 /// Which milestone of which escrow.

@@ -12,6 +12,7 @@ mod mistakes;
 mod pipes;
 mod roles;
 mod secrets;
+mod seeing;
 mod terminal;
 mod terms;
 
