@@ -153,7 +153,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::OnChain(command) => {
             let fees = sending.fees();
             let context = Context::new(options.resolve()?, signing, fees, sending.asked(&command));
-            Ok(print(format, &*execute(&context, command).await?)?)
+            match execute(&context, command).await? {
+                Some(report) => Ok(print(format, &*report)?),
+                None => Ok(()),
+            }
         }
     }
 }

@@ -130,7 +130,6 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// The process cannot listen for what is to stop it.
-    #[cfg(feature = "localnet")]
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(std::io::Error),
     /// A transaction of the command was executed, and then something went wrong.
@@ -236,12 +235,12 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Localnet(error) => localnet_kind(error),
             #[cfg(feature = "localnet")]
-            Self::Keys { .. } | Self::Signal(_) => Kind::Io,
+            Self::Keys { .. } => Kind::Io,
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
             Self::Submitted { .. } | Self::StillOpen { .. } => Kind::Unknown,
-            Self::ReadJournal(_) | Self::Write { .. } => Kind::Io,
+            Self::ReadJournal(_) | Self::Signal(_) | Self::Write { .. } => Kind::Io,
             Self::Repeated(_) | Self::ReferenceTaken(_) => Kind::Repeated,
             Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,

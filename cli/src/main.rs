@@ -17,9 +17,11 @@ mod context;
 mod demo;
 mod draft;
 mod error;
+mod follow;
 mod layout;
 mod on_chain;
 mod parse;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,8 @@ use escrow_frame::Report;
 use crate::{
     commands::{
         accept, cancel, check, claim, close, code, contacts, create, deliver, dispute, expire, fund, history, journal,
-        list, next, propose, receipt, refund, release, resume, rule, share, show, status, verify, wait, withdraw,
+        list, listen, next, propose, receipt, refund, release, resume, rule, share, show, status, verify, wait, watch,
+        withdraw,
     },
     context::Context,
     error::Result,
@@ -66,6 +67,10 @@ pub enum OnChain {
     List(list::ListArgs),
     /// Wait until an escrow is funded, final, settled, …
     Wait(wait::WaitArgs),
+    /// Show what happens to escrows while it happens, and the next deadline
+    Watch(watch::WatchArgs),
+    /// Tell each change and each deadline that comes near, in order; goes on after a stop where it was
+    Listen(listen::ListenArgs),
     /// Print the receipt of a settled escrow
     Receipt(receipt::ReceiptArgs),
     /// Show what became of a transaction
@@ -84,13 +89,15 @@ impl OnChain {
     }
 }
 
-/// Runs a command. An error after its transaction was executed says so.
-pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
+/// Runs a command. An error after its transaction was executed says so. No result: one that went on has printed all it had.
+pub async fn execute(context: &Context, command: OnChain) -> Result<Option<Box<dyn Report>>> {
     run(context, command).await.map_err(|error| context.after_sending(error))
 }
 
-async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
-    Ok(match command {
+async fn run(context: &Context, command: OnChain) -> Result<Option<Box<dyn Report>>> {
+    Ok(Some(match command {
+        OnChain::Watch(args) => return watch::run(context, args).await.map(|()| None),
+        OnChain::Listen(args) => return listen::run(context, args).await.map(|()| None),
         OnChain::Create(args) => Box::new(create::run(context, *args).await?),
         OnChain::Fund(args) => Box::new(fund::run(context, args).await?),
         OnChain::Cancel(args) => Box::new(cancel::run(context, args).await?),
@@ -119,5 +126,5 @@ async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
         OnChain::Status(args) => Box::new(status::run(context, args).await?),
         OnChain::Resume(args) => Box::new(resume::run(context, args).await?),
         OnChain::Journal(args) => Box::new(journal::run(context, args)?),
-    })
+    }))
 }

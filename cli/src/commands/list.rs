@@ -52,7 +52,7 @@ pub struct ListArgs {
 
     /// Only those that stand like this; with several milestones it can be in several ways
     #[arg(long, value_enum)]
-    state: Option<StateArg>,
+    status: Option<StatusArg>,
 
     /// Only those with a deadline, or something to do for you, within this time, as in 2d; what is overdue counts
     #[arg(long, value_parser = parse::window, value_name = "DURATION")]
@@ -81,7 +81,7 @@ impl From<RoleArg> for Role {
 
 /// How an escrow stands, as it is typed.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum StateArg {
+enum StatusArg {
     /// Not funded
     Created,
     /// Funded, and a milestone waits for its delivery
@@ -94,14 +94,14 @@ enum StateArg {
     Settled,
 }
 
-impl From<StateArg> for State {
-    fn from(state: StateArg) -> Self {
-        match state {
-            StateArg::Created => Self::Created,
-            StateArg::Funded => Self::Funded,
-            StateArg::Delivered => Self::Delivered,
-            StateArg::Disputed => Self::Disputed,
-            StateArg::Settled => Self::Settled,
+impl From<StatusArg> for State {
+    fn from(status: StatusArg) -> Self {
+        match status {
+            StatusArg::Created => Self::Created,
+            StatusArg::Funded => Self::Funded,
+            StatusArg::Delivered => Self::Delivered,
+            StatusArg::Disputed => Self::Disputed,
+            StatusArg::Settled => Self::Settled,
         }
     }
 }
@@ -141,7 +141,7 @@ impl Display for Found {
 }
 
 pub async fn run(context: &Context, args: ListArgs) -> Result<Found> {
-    let ListArgs { buyer, seller, arbiter, attester, all, party, role, state, due_within } = args;
+    let ListArgs { buyer, seller, arbiter, attester, all, party, role, status, due_within } = args;
     let filter = Filter { buyer, seller, arbiter, attester, salt: None };
     // A role is somebody's: without anybody there is none to ask for.
     let viewer = match (party, role) {
@@ -155,7 +155,7 @@ pub async fn run(context: &Context, args: ListArgs) -> Result<Found> {
     };
     let wanted = Wanted {
         role: role.map(Role::from),
-        state: state.map(State::from),
+        state: status.map(State::from),
         due_within: due_within.map(|within| i64::from(within.0)),
     };
     let assets: Vec<_> = escrows.iter().map(EscrowAccount::asset).collect();

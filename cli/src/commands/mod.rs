@@ -40,6 +40,7 @@ pub mod fund;
 pub mod history;
 pub mod journal;
 pub mod list;
+pub mod listen;
 #[cfg(feature = "localnet")]
 pub mod localnet;
 pub mod next;
@@ -54,6 +55,7 @@ pub mod show;
 pub mod status;
 pub mod verify;
 pub mod wait;
+pub mod watch;
 pub mod withdraw;
 
 /// Which milestone of which escrow.

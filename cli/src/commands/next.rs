@@ -57,7 +57,9 @@ impl Display for Waiting {
 /// How much time is left, with what is short standing out.
 fn left_of(until: &Time) -> String {
     let left = until.seconds_from_now;
-    let text = format!("{:<12}", format_args!("{} left", duration(u64::try_from(left).unwrap_or(0))));
+    let text = format!("{} left", duration(u64::try_from(left).unwrap_or(0)));
+    // Padded before it is coloured: what colours it has no width.
+    let text = format!("{text:<12}");
     if left < SOON { alarm(text).to_string() } else { text }
 }
 
