@@ -172,7 +172,10 @@ pub async fn run(cli: Cli) -> Result<()> {
             context.tell_what_is_asked();
             let result = execute(&context, command).await;
             context.tell_requests();
-            Ok(print(format, &*result?)?)
+            match result? {
+                Some(report) => Ok(print(format, &*report)?),
+                None => Ok(()),
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use escrow_client::{
     view,
     words::Denomination,
 };
-use escrow_frame::{Format, Settings, SignerSource, Signing, note};
+use escrow_frame::{Format, Report, Settings, SignerSource, Signing, note, print_one};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -132,6 +132,11 @@ impl Context {
     pub async fn cluster(&self) -> Result<view::Cluster> {
         let commitment = self.client.commitment().commitment;
         Ok(view::Cluster::new(self.client.cluster().await?, self.client.url(), commitment))
+    }
+
+    /// Prints one of many results. Says whether anybody still reads.
+    pub fn print_one(&self, report: &dyn Report) -> Result<bool> {
+        Ok(print_one(self.format, report)?)
     }
 
     /// Tells something that is not the result.

@@ -253,7 +253,9 @@ impl<'a> Stage<'a> {
         let words = std::iter::once("escrow").chain(command.split_whitespace());
         let typed = Typed::try_parse_from(words).map_err(|error| CliError::Demo(format!("{command}: {error}")))?;
         let context = Context::in_memory(self.client(), self.keypair(who)?);
-        let report: Box<dyn Report> = execute(&context, typed.command).await?;
+        let report = execute(&context, typed.command).await?;
+        let report: Box<dyn Report> =
+            report.ok_or_else(|| CliError::Demo(format!("{command}: it has no result of its own")))?;
         let json: serde_json::Value = serde_json::from_str(&report.json(false)?)?;
         if json.get("signature").is_some() {
             let count = self.signatures.entry(who).or_default();

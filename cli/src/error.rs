@@ -1,6 +1,5 @@
 //! Why a command failed, and what to do next.
 
-#[cfg(feature = "localnet")]
 use std::path::PathBuf;
 
 use escrow_client::{
@@ -99,6 +98,17 @@ pub enum CliError {
     /// What is on the chain does not allow it, at least not at present.
     #[error("{0}")]
     NotNow(String),
+    /// A new file cannot be written.
+    #[error("cannot write {path}: {source}. Name a new file in a folder that is there", path = path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// What is waited for has not come in time.
+    #[error("{0}")]
+    NotYet(String),
     /// Nothing is known of what was asked for.
     #[error("{0}")]
     NoRecord(String),
@@ -120,7 +130,6 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// The process cannot listen for what is to stop it.
-    #[cfg(feature = "localnet")]
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(std::io::Error),
     /// A transaction of the command was executed, and then something went wrong.
@@ -215,6 +224,7 @@ impl Diagnostic for CliError {
             | Self::NotNow(_) => Kind::Refused,
             Self::Declined => Kind::Declined,
             Self::NoRecord(_) => Kind::NotFound,
+            Self::NotYet(_) => Kind::NotYet,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)
@@ -225,12 +235,12 @@ impl Diagnostic for CliError {
             #[cfg(feature = "localnet")]
             Self::Localnet(error) => localnet_kind(error),
             #[cfg(feature = "localnet")]
-            Self::Keys { .. } | Self::Signal(_) => Kind::Io,
+            Self::Keys { .. } => Kind::Io,
             #[cfg(feature = "localnet")]
             Self::Demo(_) => Kind::Internal,
             Self::Executed { source, .. } => source.kind(),
             Self::Submitted { .. } | Self::StillOpen { .. } => Kind::Unknown,
-            Self::ReadJournal(_) => Kind::Io,
+            Self::ReadJournal(_) | Self::Signal(_) | Self::Write { .. } => Kind::Io,
             Self::Repeated(_) | Self::ReferenceTaken(_) => Kind::Repeated,
             Self::Journal(_) => Kind::Io,
             Self::Json(_) => Kind::Internal,

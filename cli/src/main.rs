@@ -17,10 +17,12 @@ mod context;
 mod demo;
 mod draft;
 mod error;
+mod follow;
 mod guards;
 mod layout;
 mod on_chain;
 mod parse;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,8 @@ use escrow_frame::Report;
 use crate::{
     commands::{
         accept, cancel, check, claim, close, code, contacts, create, deliver, dispute, expire, fund, history, journal,
-        list, propose, refund, release, resume, rule, share, show, status, verify, withdraw,
+        list, listen, next, propose, receipt, refund, release, resume, rule, share, show, status, verify, wait, watch,
+        withdraw,
     },
     context::Context,
     error::Result,
@@ -60,8 +61,18 @@ pub enum OnChain {
     Contacts(contacts::ContactsArgs),
     /// Show the delivery code of an escrow that was created on this machine
     Code(code::CodeArgs),
-    /// List escrows by their parties
+    /// Show what waits for you, the most urgent first: one line for each escrow
+    Next(next::NextArgs),
+    /// List escrows, what needs you first
     List(list::ListArgs),
+    /// Wait until an escrow is funded, final, settled, …
+    Wait(wait::WaitArgs),
+    /// Show what happens to escrows while it happens, and the next deadline
+    Watch(watch::WatchArgs),
+    /// Tell each change and each deadline that comes near, in order; goes on after a stop where it was
+    Listen(listen::ListenArgs),
+    /// Print the receipt of a settled escrow
+    Receipt(receipt::ReceiptArgs),
     /// Show what became of a transaction
     Status(status::StatusArgs),
     /// Bring to its end what earlier commands have sent and not seen the end of
@@ -78,13 +89,15 @@ impl OnChain {
     }
 }
 
-/// Runs a command. An error after its transaction was executed says so.
-pub async fn execute(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
+/// Runs a command. An error after its transaction was executed says so. No result: one that went on has printed all it had.
+pub async fn execute(context: &Context, command: OnChain) -> Result<Option<Box<dyn Report>>> {
     run(context, command).await.map_err(|error| context.after_sending(error))
 }
 
-async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
-    Ok(match command {
+async fn run(context: &Context, command: OnChain) -> Result<Option<Box<dyn Report>>> {
+    Ok(Some(match command {
+        OnChain::Watch(args) => return watch::run(context, args).await.map(|()| None),
+        OnChain::Listen(args) => return listen::run(context, args).await.map(|()| None),
         OnChain::Create(args) => Box::new(create::run(context, *args).await?),
         OnChain::Fund(args) => Box::new(fund::run(context, args).await?),
         OnChain::Cancel(args) => Box::new(cancel::run(context, args).await?),
@@ -106,9 +119,12 @@ async fn run(context: &Context, command: OnChain) -> Result<Box<dyn Report>> {
         OnChain::Verify(args) => Box::new(verify::run(context, args).await?),
         OnChain::Contacts(args) => Box::new(contacts::run(context, args).await?),
         OnChain::Code(args) => Box::new(code::run(context, &args)?),
+        OnChain::Next(args) => Box::new(next::run(context, args).await?),
+        OnChain::Wait(args) => Box::new(wait::run(context, args).await?),
+        OnChain::Receipt(args) => Box::new(receipt::run(context, args).await?),
         OnChain::List(args) => Box::new(list::run(context, args).await?),
         OnChain::Status(args) => Box::new(status::run(context, args).await?),
         OnChain::Resume(args) => Box::new(resume::run(context, args).await?),
         OnChain::Journal(args) => Box::new(journal::run(context, args)?),
-    })
+    }))
 }

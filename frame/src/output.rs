@@ -115,6 +115,25 @@ pub fn print(format: Format, report: &dyn Report) -> Result<(), OutputError> {
     unless_broken_pipe(written).map_err(|source| OutputError::Write { signature: signature_in(report), source })
 }
 
+/// Prints one of many results, each of which programs get as JSON on a line. Says whether anybody still reads.
+///
+/// # Errors
+///
+/// Where standard output is full, or the result cannot be written as JSON.
+pub fn print_one(format: Format, report: &dyn Report) -> Result<bool, OutputError> {
+    let text = match format {
+        Format::Display => Fit::stdout().text(&report.to_string()),
+        Format::Json | Format::JsonCompact => report.json(false)?,
+        Format::Silent => return Ok(true),
+    };
+    let mut stdout = io::stdout().lock();
+    match open().and_then(|()| writeln!(stdout, "{}", text.trim_end())).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(source) => Err(OutputError::Write { signature: None, source }),
+    }
+}
+
 /// Success also where whoever reads has seen enough.
 pub(crate) fn unless_broken_pipe(written: io::Result<()>) -> io::Result<()> {
     match written {

@@ -13,7 +13,10 @@ use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::error::{CliError, Result};
+use crate::{
+    error::{CliError, Result},
+    stop,
+};
 
 /// What each of the three people gets, in lamports.
 const LAMPORTS: u64 = 1_000_000_000_000;
@@ -84,7 +87,7 @@ pub async fn run(format: Format, args: LocalnetArgs) -> Result<()> {
     let net = Localnet::start(Config { ports, ..Config::like_a_cluster() }).await?;
     let running = prepare(&net, format, &keys, decimals).await?;
     // Listened for before anybody is told that the validator runs, and so may already want to stop it.
-    let interrupted = interrupted().map_err(CliError::Signal)?;
+    let interrupted = stop::asked().map_err(CliError::Signal)?;
     print(format, &running)?;
     interrupted.await.map_err(CliError::Signal)?;
     note(format, "stopping");
@@ -138,22 +141,4 @@ fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     serde_json::to_writer(options.open(path)?, secret).map_err(io::Error::from)
-}
-
-/// Listens from now on for Ctrl-C, and on Unix for the signal to terminate; done when one comes.
-fn interrupted() -> io::Result<impl Future<Output = io::Result<()>>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            Ok(())
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c())
 }

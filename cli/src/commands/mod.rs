@@ -40,9 +40,12 @@ pub mod fund;
 pub mod history;
 pub mod journal;
 pub mod list;
+pub mod listen;
 #[cfg(feature = "localnet")]
 pub mod localnet;
+pub mod next;
 pub mod propose;
+pub mod receipt;
 pub mod refund;
 pub mod release;
 pub mod resume;
@@ -51,6 +54,8 @@ pub mod share;
 pub mod show;
 pub mod status;
 pub mod verify;
+pub mod wait;
+pub mod watch;
 pub mod withdraw;
 
 /// Which milestone of which escrow.

@@ -14,6 +14,7 @@ mod mistakes;
 mod pipes;
 mod roles;
 mod secrets;
+mod seeing;
 mod snapshots;
 mod terminal;
 mod terms;
