@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, Method, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use utoipa::{ToSchema, openapi::OpenApi};
 
-use super::{Api, limits};
+use super::{Api, body::single, limits};
 use crate::{
     problem::{Code, Problem, Result},
     store::Credential,
@@ -219,9 +219,12 @@ pub async fn guard(State((api, table)): State<(Api, Arc<Table>)>, mut request: R
 
 /// Who asks; nobody where there is no `Authorization`.
 async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Option<Principal>> {
-    let Some(header) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let Some(header) = single(headers, "Authorization")? else { return Ok(None) };
     let unknown = || Problem::new(Code::Unauthorized, "this is no key or session of this gateway");
-    let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(unknown)?;
+    let written = header.to_str().ok().and_then(|text| text.split_once(' '));
+    // The scheme's letters may be of either case (RFC 9110).
+    let (_, token) = written.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).ok_or_else(unknown)?;
+    let token = token.trim_start_matches(' ');
     let (rest, kind) = match (token.strip_prefix("esk_"), token.strip_prefix("ess_")) {
         (Some(rest), _) => (rest, "key"),
         (_, Some(rest)) => (rest, "session"),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, Request, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -33,8 +33,27 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
         if !is_json(&parts.headers) {
             return Err(Problem::new(Code::MediaType, "send the body with Content-Type: application/json"));
         }
+        if let Some(coding) = single(&parts.headers, "Content-Encoding")?
+            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            return Err(Problem::new(Code::MediaType, "send the body as it is, without a Content-Encoding"));
+        }
         let bytes = read(api, body).await?;
         Ok(Self { value: parse(&bytes)?, bytes })
+    }
+}
+
+/// A header that means one thing. Where it stands twice, a proxy may have read the other.
+///
+/// # Errors
+///
+/// Where it stands twice.
+pub fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h HeaderValue>> {
+    let mut found = headers.get_all(name).iter();
+    let first = found.next();
+    match found.next() {
+        None => Ok(first),
+        Some(_) => Err(Problem::new(Code::Malformed, format!("{name} stands there twice: send it once")).at(name)),
     }
 }
 
@@ -102,8 +121,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(error) => Err(Problem::new(Code::Invalid, format!("the query cannot be read: {}", error.body_text()))),
+            Err(error) => Err(wrong_query(&error)),
         }
+    }
+}
+
+/// What is wrong with a query, and with which parameter. The framework has both, but only as the cause of its own error.
+fn wrong_query(error: &QueryRejection) -> Problem {
+    type Wrong = serde_path_to_error::Error<serde::de::value::Error>;
+    let whole: &(dyn std::error::Error + 'static) = error;
+    let mut causes = std::iter::successors(Some(whole), |error| error.source());
+    match causes.find_map(|cause| cause.downcast_ref::<Wrong>()) {
+        Some(wrong) if wrong.path().iter().next().is_some() => {
+            Problem::invalid(wrong.path().to_string(), wrong.inner().to_string())
+        }
+        Some(wrong) => Problem::invalid("query", wrong.inner().to_string()),
+        None => Problem::invalid("query", error.body_text()),
     }
 }
 

@@ -7,14 +7,14 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Api, auth::Principal};
+use super::{Api, auth::Principal, body::single};
 use crate::{
     problem::{Code, Problem, Result},
     store::{Change, Kept, Opened, Place},
 };
 
 /// The header.
-const KEY: &str = "idempotency-key";
+const KEY: &str = "Idempotency-Key";
 /// That an answer was given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// How long an answer is kept, in milliseconds.
@@ -102,12 +102,11 @@ pub async fn once<F>(
 where
     F: Future<Output = Result<Answer>>,
 {
-    let Some(key) = headers.get(KEY) else {
+    let Some(key) = single(headers, KEY)? else {
         return Ok(work(Ticket { held: None }).await?.respond(false));
     };
     let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST);
-    let key = key
-        .ok_or_else(|| Problem::invalid("Idempotency-Key", format!("is 1 to {LONGEST} printable ASCII characters")))?;
+    let key = key.ok_or_else(|| Problem::invalid(KEY, format!("is 1 to {LONGEST} printable ASCII characters")))?;
     let place = Place { principal: principal.owner.clone(), route: route.to_owned(), key: key.to_owned() };
     let hash = hex::encode(Sha256::digest(body));
     let now = crate::now_ms();

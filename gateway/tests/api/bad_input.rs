@@ -30,6 +30,7 @@ fn bodies_that_are_no_requests() {
             ("10 MB", vec![b' '; 10_000_000], vec![json_type], "body_too_large"),
             ("list", b"[]".to_vec(), vec![json_type], "invalid"),
             ("number", b"1e400".to_vec(), vec![json_type], "malformed"),
+            ("packed", b"{}".to_vec(), vec![json_type, ("content-encoding", "gzip")], "media_type"),
             ("null", b"null".to_vec(), vec![json_type], "invalid"),
         ];
         for (path, method) in [
@@ -181,6 +182,19 @@ fn paths_queries_and_methods() {
             let answer = user.get(path).await;
             assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{path}: {answer:?}");
         }
+        for (query, pointer) in [
+            ("limit=0", "limit"),
+            ("limit=x", "limit"),
+            ("limit=99999999999999999999", "limit"),
+            ("limit=1&limit=2", "query"),
+            ("colour=red", "colour"),
+            ("party=x", "party"),
+            ("status=broken", "status"),
+            ("deadline_before=9223372036854775808", "deadline_before"),
+        ] {
+            let answer = user.get(&format!("/v1/escrows?{query}")).await;
+            assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{query}: {answer:?}");
+        }
         for (method, path) in [
             (Method::DELETE, "/v1/cluster"),
             (Method::PATCH, "/v1/escrows"),
@@ -191,8 +205,22 @@ fn paths_queries_and_methods() {
             let answer = user.send(method.clone(), path, &[], None).await;
             assert_eq!((answer.status.as_u16(), answer.code().as_str()), (405, "method"), "{method} {path}");
         }
-        // Headers that say nothing.
+        // A header that means one thing stands there once.
+        let create = json!({"actions": [{"type": "fund", "escrow": ADDRESS}], "fee_payer": ADDRESS});
+        let two = [("idempotency-key", "a"), ("idempotency-key", "b")];
+        let answer = user.json(Method::POST, "/v1/transactions", &two, &create).await;
+        assert_eq!((answer.code().as_str(), answer.status.as_u16()), ("malformed", 400), "{answer:?}");
+        assert_eq!(answer.json()["errors"][0]["pointer"], "Idempotency-Key");
+        let key = format!("Bearer {}", user.key.as_deref().unwrap());
         let nobody = User::with(&world.gateway, None);
+        let two = [("authorization", key.as_str()), ("authorization", key.as_str())];
+        assert_eq!(nobody.send(Method::GET, "/v1/api-keys", &two, None).await.code(), "malformed");
+        // A scheme's letters are of either case.
+        for scheme in ["bearer", "BEARER", "Bearer "] {
+            let key = format!("{scheme} {}", user.key.as_deref().unwrap());
+            nobody.send(Method::GET, "/v1/api-keys", &[("authorization", key.as_str())], None).await.expect(200);
+        }
+        // Headers that say nothing.
         let answer = nobody.send(Method::GET, "/livez", &[("authorization", "Basic eDp5")], None).await;
         assert_eq!(answer.code(), "unauthorized");
         let answer = nobody.send(Method::GET, "/v1/cluster", &[("x-forwarded-for", "not an address")], None).await;

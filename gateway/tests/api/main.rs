@@ -11,6 +11,7 @@ mod idempotency;
 mod journal;
 mod lifecycle;
 mod postgres;
+mod promises;
 mod replicas;
 mod slow;
 mod wallets;

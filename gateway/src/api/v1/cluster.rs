@@ -23,6 +23,9 @@ pub struct Cluster {
     pub finalized_slot: String,
     /// The chain's time, in unix seconds: what deadlines are compared with.
     pub now: i64,
+    /// By how many seconds that time is behind the gateway's own: it grows while the nodes lag or the cluster stands still. A few
+    /// are usual; below 0 the chain's clock is ahead.
+    pub behind_seconds: i64,
     /// The RPC nodes that are asked, without what may be a secret.
     pub nodes: Vec<String>,
 }
@@ -45,6 +48,7 @@ pub async fn show(State(api): State<Api>) -> Result<Json<Cluster>> {
         slot: confirmed.slot.to_string(),
         finalized_slot: finalized?.slot.to_string(),
         now: confirmed.now,
+        behind_seconds: crate::now_ms().div_euclid(1_000).saturating_sub(confirmed.now),
         nodes: chain.sender().node_names(),
     }))
 }
