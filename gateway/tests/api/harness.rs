@@ -15,7 +15,7 @@ use escrow_gateway::{
     store::Store,
     submit::Journal,
 };
-use escrow_localnet::Localnet;
+use escrow_localnet::{Blocks, Config, Localnet};
 use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use solana_keypair::Keypair;
@@ -30,6 +30,9 @@ static NET: OnceCell<Localnet> = OnceCell::const_new();
 pub const SOL: u64 = 1_000_000_000;
 pub const DAY: i64 = 24 * 60 * 60;
 
+/// How long a block takes: a block hash lives for 15 seconds, also on a machine that has much else to do.
+const BLOCK: Duration = Duration::from_millis(100);
+
 /// Runs a test.
 pub fn run(test: impl Future<Output = ()>) {
     RUNTIME.block_on(test);
@@ -37,7 +40,10 @@ pub fn run(test: impl Future<Output = ()>) {
 
 /// The validator that tests share which do not move its clock.
 pub async fn net() -> &'static Localnet {
-    NET.get_or_init(|| async { Localnet::start(escrow_localnet::Config::default()).await.expect("a validator") }).await
+    NET.get_or_init(|| async {
+        Localnet::start(Config::default().with_blocks(Blocks::Every(BLOCK))).await.expect("a validator")
+    })
+    .await
 }
 
 /// A database.

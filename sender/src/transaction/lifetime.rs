@@ -198,6 +198,9 @@ impl Lifetime {
     }
 }
 
+/// How far what one node says may be apart: of two behind one address, one can be behind the other.
+const APART: u64 = 32;
+
 /// The offers of nodes that show no more blocks than slots. Where too few are left, what is wrong with one of the others.
 fn possible<T: Copy, const N: usize>(
     rules: Rules,
@@ -207,7 +210,8 @@ fn possible<T: Copy, const N: usize>(
 ) -> Result<Vec<T>, PrepareError> {
     let wrong = |offer: &T| {
         let (node, readings) = said(offer);
-        let Reading { slot, height } = readings.into_iter().find(|reading| reading.height.0 > reading.slot.0)?;
+        let Reading { slot, height } =
+            readings.into_iter().find(|reading| reading.height.0 > reading.slot.plus(APART).0)?;
         Some(PrepareError::Impossible { node, slot, height })
     };
     let left: Vec<T> = offers.iter().filter(|offer| wrong(offer).is_none()).copied().collect();
@@ -316,12 +320,13 @@ mod tests {
             |offers: &[Offer]| Lifetime::block_hash(GENESIS, offers.len(), offers, 0).map(|(_, origin)| origin.slot);
         let honest = offer(0, 68, 250, 100);
         let finalized = Reading { slot: Slot(0), ..honest.finalized };
-        let tip = Reading { slot: Slot(99), ..honest.tip };
+        let tip = Reading { slot: Slot(67), ..honest.tip };
         let impossible =
             |slot, height| Err(PrepareError::Impossible { node: Node(0), slot: Slot(slot), height: Height(height) });
         assert_eq!(origin(&[Offer { finalized, ..honest }]), impossible(0, 68));
-        assert_eq!(origin(&[Offer { fetched: Slot(67), ..honest }]), impossible(67, 68));
-        assert_eq!(origin(&[Offer { tip, ..honest }]), impossible(99, 100));
+        assert_eq!(origin(&[Offer { fetched: Slot(35), ..honest }]), impossible(35, 68));
+        assert_eq!(origin(&[Offer { tip, ..honest }]), impossible(67, 100));
+        assert_eq!(origin(&[Offer { fetched: Slot(36), ..honest }]), Ok(Slot(36)), "it is behind itself");
         assert_eq!(origin(&[Offer { finalized, ..honest }, offer(1, 68, 250, 100)]), impossible(0, 68));
         let three = [Offer { finalized, ..honest }, offer(1, 68, 250, 100), offer(2, 68, 250, 100)];
         assert_eq!(origin(&three), Ok(Slot(78)), "the others are enough");

@@ -132,7 +132,7 @@ async fn a_transaction_is_signed_where_there_is_no_network() {
     let transaction = &signed["transactions"][0];
     // It is a transaction that the chain takes, as long as its block hash is a recent one.
     let wire = transaction["transaction"].as_str().unwrap();
-    let config = serde_json::json!([wire, { "encoding": "base64" }]);
+    let config = serde_json::json!([wire, { "encoding": "base64", "preflightCommitment": "processed" }]);
     let sent: Result<String, _> =
         stage.net.rpc().send(solana_client::rpc_request::RpcRequest::SendTransaction, config).await;
     sent.unwrap();
