@@ -15,7 +15,7 @@ use escrow_gateway::{
     store::Store,
     submit::Journal,
 };
-use escrow_localnet::{Blocks, Config, Localnet};
+use escrow_localnet::{Blocks, Localnet};
 use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use solana_keypair::Keypair;
@@ -41,7 +41,9 @@ pub fn run(test: impl Future<Output = ()>) {
 /// The validator that tests share which do not move its clock.
 pub async fn net() -> &'static Localnet {
     NET.get_or_init(|| async {
-        Localnet::start(Config::default().with_blocks(Blocks::Every(BLOCK))).await.expect("a validator")
+        Localnet::start(escrow_localnet::Config::default().with_blocks(Blocks::Every(BLOCK)))
+            .await
+            .expect("a validator")
     })
     .await
 }
