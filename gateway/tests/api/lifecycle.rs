@@ -86,7 +86,7 @@ fn a_deal_from_terms_to_the_closed_escrow() {
             let actions: Vec<&str> =
                 history["entries"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
             assert_eq!(actions, ["create", "fund", "deliver", "release", "refund", "withdraw", "withdraw"]);
-            assert_eq!(history["complete"], true);
+            assert_eq!(history["complete"], true, "{history}");
         }
     });
 }
