@@ -9,15 +9,15 @@ use escrow_gateway::{
     now_ms,
     submit::{Journal, name_of},
 };
+use escrow_localnet::Localnet;
 use reqwest::Method;
 use serde_json::{Value, json};
 use solana_signer::Signer;
 
-use crate::harness::{SOL, User, config, databases, gateway, make_key, net, people, run, sign, terms};
+use crate::harness::{SOL, User, config, databases, gateway, make_key, net, patient_net, people, run, sign, terms};
 
 /// Prepares and submits a creation, and returns its id.
-async fn submit(user: &User) -> String {
-    let net = net().await;
+async fn submit(net: &Localnet, user: &User) -> String {
     let people = people(net).await;
     let create = json!([{"type": "create", "terms": terms(net, &people, &[SOL]).await}]);
     let order = json!({"actions": create, "fee_payer": people[0].pubkey().to_string()});
@@ -43,7 +43,7 @@ fn what_one_replica_takes_another_brings_to_its_end() {
             let first = gateway(&database, api.clone()).await;
             let (key, _) = make_key(&first.store, "shop", &Scope::ALL, None).await;
             let user = User::with(&first, Some(key.clone()));
-            let id = submit(&user).await;
+            let id = submit(net, &user).await;
             // Nobody sends it: it is written down, and the process that took it dies.
             let state = user.get(&format!("/v1/transactions/{id}")).await.expect(200);
             assert_eq!(state["status"], "submitted");
@@ -66,7 +66,7 @@ fn a_dead_lease_holder_keeps_nobody_longer_than_its_lease() {
             let first = gateway(&database, api).await;
             let (key, _) = make_key(&first.store, "shop", &Scope::ALL, None).await;
             let user = User::with(&first, Some(key));
-            let id = submit(&user).await;
+            let id = submit(net, &user).await;
             // Somebody claims it for three seconds, and dies.
             let journal = Journal::new(database.open().await);
             let fingerprint: Fingerprint = name_of(&id);
@@ -89,7 +89,7 @@ fn a_dead_lease_holder_keeps_nobody_longer_than_its_lease() {
 fn many_submitted_to_two_replicas_are_all_executed_once() {
     run(async {
         for database in databases() {
-            let net = net().await;
+            let net = &patient_net().await;
             let replicas =
                 [gateway(&database, config(net.rpc_url())).await, gateway(&database, config(net.rpc_url())).await];
             let (key, _) = make_key(&replicas[0].store, "shop", &Scope::ALL, None).await;
@@ -97,7 +97,7 @@ fn many_submitted_to_two_replicas_are_all_executed_once() {
             let one = |index: usize| {
                 let users = &users;
                 async move {
-                    let id = submit(&users[index % 2]).await;
+                    let id = submit(net, &users[index % 2]).await;
                     // Asked of the other one.
                     let mut state = wait(&users[(index + 1) % 2], &id).await;
                     for _ in 0..3 {
