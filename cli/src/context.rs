@@ -1,6 +1,7 @@
 //! What every command needs: the node, the keypair and the format.
 
 mod elsewhere;
+mod keeping;
 
 use std::{fmt::Display, path::PathBuf, sync::OnceLock};
 

@@ -1,6 +1,6 @@
 //! Why a command failed, and what to do next.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use escrow_client::{
     Action, EscrowError,
@@ -8,6 +8,7 @@ use escrow_client::{
     sender::{JournalError, Verdict},
     terms::TermsError,
     words::refusal::Refusal,
+    work::keep::Trouble,
 };
 use escrow_frame::{Diagnostic, Kind, Retry};
 use solana_pubkey::Pubkey;
@@ -129,6 +130,20 @@ pub enum CliError {
         /// What went wrong.
         source: std::io::Error,
     },
+    /// The keeper cannot go on.
+    #[error("the keeper ended: {0}. What it began is in its journal: the next one takes it up")]
+    Keeper(Trouble),
+    /// The keeper did all that its budget allowed.
+    #[error("more is due than today's budget allows: raise --budget, or wait for tomorrow. Until then:\n{0}")]
+    OutOfBudget(String),
+    /// Nobody can be told over HTTP.
+    #[error("cannot listen at {address}: {source}. Name another port with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What went wrong.
+        source: std::io::Error,
+    },
     /// The process cannot listen for what is to stop it.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(std::io::Error),
@@ -224,7 +239,7 @@ impl Diagnostic for CliError {
             | Self::NotNow(_) => Kind::Refused,
             Self::Declined => Kind::Declined,
             Self::NoRecord(_) => Kind::NotFound,
-            Self::NotYet(_) => Kind::NotYet,
+            Self::NotYet(_) | Self::OutOfBudget(_) => Kind::NotYet,
             Self::WrongKeypair { .. } => Kind::WrongSigner,
             Self::Amount(_)
             | Self::MilestoneNeeded(_)
@@ -242,7 +257,8 @@ impl Diagnostic for CliError {
             Self::Submitted { .. } | Self::StillOpen { .. } => Kind::Unknown,
             Self::ReadJournal(_) | Self::Signal(_) | Self::Write { .. } => Kind::Io,
             Self::Repeated(_) | Self::ReferenceTaken(_) => Kind::Repeated,
-            Self::Journal(_) => Kind::Io,
+            Self::Journal(_) | Self::Listen { .. } => Kind::Io,
+            Self::Keeper(_) => Kind::Network,
             Self::Json(_) => Kind::Internal,
         }
     }

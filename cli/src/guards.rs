@@ -68,7 +68,7 @@ pub fn may_show_secret(situation: &Situation, milestone: u8, present: &Milestone
              and pays nothing. If you mean it all the same, add --late"
         )));
     }
-    match own_offer(situation, Party::Seller, milestone) {
+    match open_offer(situation, Party::Seller, milestone) {
         Some(offer @ Proposal::Split { .. }) => Err(CliError::NotNow(format!(
             "the secret was not shown: the seller still offers {}, and the buyer could accept that as soon as the secret is \
              seen. Take the offer back first: escrow propose {} --withdraw",
@@ -82,7 +82,7 @@ pub fn may_show_secret(situation: &Situation, milestone: u8, present: &Milestone
 /// Reminds whoever signs of an offer of their own that the other party can still accept.
 pub fn tell_own_offer(context: &Context, situation: &Situation, milestone: u8) -> Result<()> {
     let Ok(party) = situation.escrow.state.party(&context.address()?) else { return Ok(()) };
-    if let Some(offer) = own_offer(situation, party, milestone) {
+    if let Some(offer) = open_offer(situation, party, milestone) {
         let withdraw = format!("escrow propose {} --withdraw", situation.escrow.address);
         let offer = situation.teller().proposal(&offer);
         context.note(format_args!("Your offer still stands: {offer}. To take it back: {withdraw}"));
@@ -91,7 +91,7 @@ pub fn tell_own_offer(context: &Context, situation: &Situation, milestone: u8) -
 }
 
 /// What `party` offers on this milestone, as long as it can be accepted.
-fn own_offer(situation: &Situation, party: Party, milestone: u8) -> Option<Proposal> {
+pub fn open_offer(situation: &Situation, party: Party, milestone: u8) -> Option<Proposal> {
     let offer = situation.escrow.state.slot(party).proposal().ok()?;
     let (Proposal::Split { expires_at, .. } | Proposal::Extension { expires_at, .. }) = offer else { return None };
     (offer.milestone() == Some(milestone) && situation.now < expires_at).then_some(offer)

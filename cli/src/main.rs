@@ -2,7 +2,7 @@
 //!
 //! Its files, in the order in which they use each other: [`error`]; [`parse`], arguments as people write them, and
 //! [`draft`], terms in a file or a dialogue; [`layout`], how things look; [`context`], what every command needs; [`consent`],
-//! what comes before a signature, with [`checks`] and [`guards`]; [`commands`], one file each; [`on_chain`], the list of them;
+//! what comes before a signature, with [`checks`] and [`guards`]; [`monitor`], what the keeper tells over HTTP; [`commands`], one file each; [`on_chain`], the list of them;
 //! [`demo`], which plays them; [`cli`], the whole command line. What it shares with the project's other command lines, above all
 //! the one place that prints, is the crate `escrow-frame`.
 
@@ -20,6 +20,7 @@ mod error;
 mod follow;
 mod guards;
 mod layout;
+mod monitor;
 mod on_chain;
 mod parse;
 mod stop;

@@ -5,9 +5,9 @@ use escrow_frame::Report;
 
 use crate::{
     commands::{
-        accept, cancel, check, claim, close, code, contacts, create, deliver, dispute, expire, fund, history, journal,
-        list, listen, next, propose, receipt, refund, release, resume, rule, share, show, status, verify, wait, watch,
-        withdraw,
+        accept, cancel, case, check, claim, close, code, contacts, create, deliver, dispute, expire, export, fund,
+        history, journal, keeper, list, listen, next, propose, receipt, refund, release, resume, rule, share, show,
+        status, verify, wait, watch, withdraw,
     },
     context::Context,
     error::Result,
@@ -73,6 +73,13 @@ pub enum OnChain {
     Listen(listen::ListenArgs),
     /// Print the receipt of a settled escrow
     Receipt(receipt::ReceiptArgs),
+    /// Evidence for an arbiter: make a case, list what waits for a ruling, hold cases against what was committed to
+    #[command(subcommand)]
+    Case(case::CaseCommand),
+    /// List everything that was paid to or by somebody, for bookkeeping
+    Export(export::ExportArgs),
+    /// Apply defaults, pay out and close whatever is due, until it is stopped (anyone; it pays fees alone)
+    Keeper(keeper::KeeperArgs),
     /// Show what became of a transaction
     Status(status::StatusArgs),
     /// Bring to its end what earlier commands have sent and not seen the end of
@@ -98,6 +105,9 @@ async fn run(context: &Context, command: OnChain) -> Result<Option<Box<dyn Repor
     Ok(Some(match command {
         OnChain::Watch(args) => return watch::run(context, args).await.map(|()| None),
         OnChain::Listen(args) => return listen::run(context, args).await.map(|()| None),
+        OnChain::Case(command) => Box::new(case::run(context, command).await?),
+        OnChain::Export(args) => Box::new(export::run(context, args).await?),
+        OnChain::Keeper(args) => Box::new(keeper::run(context, args).await?),
         OnChain::Create(args) => Box::new(create::run(context, *args).await?),
         OnChain::Fund(args) => Box::new(fund::run(context, args).await?),
         OnChain::Cancel(args) => Box::new(cancel::run(context, args).await?),

@@ -4,6 +4,7 @@ use std::{any::TypeId, path::Path};
 
 pub use crate::contacts::address;
 use clap::Arg;
+use escrow_client::amount::{AmountError, SOL_DECIMALS, parse_amount};
 use escrow_client::code::DeliveryCode;
 use escrow_client::sender::Pace;
 pub use escrow_client::words::parse::{Moment, Percent, Window, hash, moment, percent, risk, window};
@@ -39,6 +40,11 @@ pub fn pace(text: &str) -> std::result::Result<Pace, String> {
         *time = value.parse().map_err(|_| format!("{value} is not a number of milliseconds"))?;
     }
     Ok(pace)
+}
+
+/// Reads an amount of SOL, in lamports.
+pub fn sol(text: &str) -> std::result::Result<u64, AmountError> {
+    parse_amount(text.strip_suffix(" SOL").unwrap_or(text), SOL_DECIMALS)
 }
 
 /// The sha256 of a file: what stands on chain for a document or for evidence.

@@ -43,6 +43,6 @@ pub use {
     diagnostic::{Diagnostic, Kind, Retry},
     error::{Error, Result},
     options::{Options, Settings, Signing},
-    output::{Format, Report, note, print, print_one},
+    output::{Format, Report, log, note, print, print_one},
     signer::SignerSource,
 };

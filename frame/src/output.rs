@@ -159,6 +159,15 @@ pub fn note(format: Format, text: impl Display) {
     }
 }
 
+/// Writes a line of a log on standard error, as it is: an object on one line for programs.
+pub fn log(format: Format, line: &dyn Report) {
+    match format {
+        Format::Display => to_stderr(Fit::PLAIN.text(&line.to_string())),
+        Format::Json | Format::JsonCompact => to_stderr(line.json(false).unwrap_or_else(|_| line.to_string())),
+        Format::Silent => {}
+    }
+}
+
 /// Prints why a command failed, on standard error.
 pub fn print_error(format: Format, error: &dyn Diagnostic) {
     match format {

@@ -1,7 +1,7 @@
 //! `escrow listen`
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -9,7 +9,10 @@ use std::{
 };
 
 use clap::Args;
-use escrow_client::{view, work::watch::Position};
+use escrow_client::{
+    view,
+    work::{file::replace, watch::Position},
+};
 use tokio::{task::spawn_blocking, time::sleep};
 
 use super::watch::Line;
@@ -61,7 +64,7 @@ impl Tell for Kept<'_> {
     }
 
     fn keep(&mut self, position: &Position) -> Result<()> {
-        keep(&self.file, position).map_err(|source| CliError::Write { path: self.file.clone(), source })
+        replace(&self.file, &position.to_string()).map_err(|source| CliError::Write { path: self.file.clone(), source })
     }
 }
 
@@ -74,18 +77,6 @@ fn execute(command: &str, line: &str) -> io::Result<()> {
     }
     let status = child.wait()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("the command failed with {status}"))) }
-}
-
-/// Replaces the file as a whole: whatever happens in between, the old one or the new one is there.
-fn keep(path: &Path, position: &Position) -> io::Result<()> {
-    let new = path.with_added_extension("new");
-    let mut file = File::create(&new)?;
-    writeln!(file, "{position}")?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    // The name as well, or a crash could bring the old one back.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// What the file keeps; none where there is no file yet.

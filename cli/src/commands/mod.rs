@@ -26,6 +26,7 @@ use crate::{
 
 pub mod accept;
 pub mod cancel;
+pub mod case;
 pub mod check;
 pub mod claim;
 pub mod close;
@@ -36,9 +37,11 @@ pub mod deliver;
 pub mod dispute;
 pub mod expire;
 pub mod explain;
+pub mod export;
 pub mod fund;
 pub mod history;
 pub mod journal;
+pub mod keeper;
 pub mod list;
 pub mod listen;
 #[cfg(feature = "localnet")]

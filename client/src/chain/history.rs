@@ -80,7 +80,7 @@ impl EscrowClient {
     }
 
     /// The successful transactions that name `address`, the oldest first.
-    async fn signatures(&self, address: &Pubkey) -> Result<Vec<Signature>> {
+    pub(super) async fn signatures(&self, address: &Pubkey) -> Result<Vec<Signature>> {
         let mut signatures: Vec<Signature> = Vec::new();
         let mut before = None;
         loop {

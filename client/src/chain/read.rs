@@ -12,7 +12,7 @@ use anchor_lang::{
 use escrow::state::{Escrow, MintInfo};
 use serde_json::json;
 use solana_account::Account;
-use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
+use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding, UiDataSliceConfig};
 use solana_client::{
     client_error::{ClientError, ClientErrorKind},
     nonblocking::rpc_client::RpcClient,
@@ -256,6 +256,35 @@ impl EscrowClient {
     ///
     /// Where the node does not answer, or not with what was asked for.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<EscrowAccount>> {
+        let mut found: Vec<_> = self
+            .program_accounts(filter, None)
+            .await?
+            .into_iter()
+            .filter_map(|(address, account)| EscrowAccount::decode(address, &decode(&account)?).ok())
+            .filter(|escrow| filter.matches(escrow))
+            .collect();
+        found.sort_by_key(|escrow| (escrow.state.fund_by, escrow.address));
+        Ok(found)
+    }
+
+    /// The addresses of all escrows that match, as the node finds them: nothing of them is read. For who goes through more than
+    /// fit into one answer.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer, or not with what was asked for.
+    pub async fn list_addresses(&self, filter: &Filter) -> Result<Vec<Pubkey>> {
+        let nothing = UiDataSliceConfig { offset: 0, length: 0 };
+        let found = self.program_accounts(filter, Some(nothing)).await?;
+        Ok(found.into_iter().map(|(address, _)| address).collect())
+    }
+
+    /// The program's accounts that match, as the node finds them; of each the part that is named.
+    async fn program_accounts(
+        &self,
+        filter: &Filter,
+        part: Option<UiDataSliceConfig>,
+    ) -> Result<Vec<(Pubkey, UiAccount)>> {
         let at =
             |offset, address: Pubkey| RpcFilterType::Memcmp(Memcmp::new_raw_bytes(offset, address.to_bytes().to_vec()));
         let mut filters = vec![RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, Escrow::DISCRIMINATOR.to_vec()))];
@@ -269,6 +298,7 @@ impl EscrowClient {
             filters: Some(filters),
             account_config: RpcAccountInfoConfig {
                 encoding: Some(UiAccountEncoding::Base64),
+                data_slice: part,
                 commitment: Some(self.commitment()),
                 ..RpcAccountInfoConfig::default()
             },
@@ -278,16 +308,7 @@ impl EscrowClient {
             let config = config.clone();
             async move { rpc.get_program_ui_accounts_with_config(&escrow::ID, config).await }
         };
-        let mut found: Vec<_> = self
-            .nodes
-            .ask(question)
-            .await?
-            .into_iter()
-            .filter_map(|(address, account)| EscrowAccount::decode(address, &decode(&account)?).ok())
-            .filter(|escrow| filter.matches(escrow))
-            .collect();
-        found.sort_by_key(|escrow| (escrow.state.fund_by, escrow.address));
-        Ok(found)
+        self.nodes.ask(question).await
     }
 
     /// All escrows in which `address` is buyer, seller, arbiter or attester.
@@ -296,15 +317,8 @@ impl EscrowClient {
     ///
     /// Where the node does not answer.
     pub async fn list_of(&self, address: &Pubkey) -> Result<Vec<EscrowAccount>> {
-        let named = Some(*address);
-        let roles = [
-            Filter { buyer: named, ..Filter::default() },
-            Filter { seller: named, ..Filter::default() },
-            Filter { arbiter: named, ..Filter::default() },
-            Filter { attester: named, ..Filter::default() },
-        ];
         let mut found = Vec::new();
-        for role in &roles {
+        for role in &Filter::of(address) {
             found.extend(self.list(role).await?);
         }
         found.sort_by_key(|escrow| (escrow.state.fund_by, escrow.address));
@@ -422,10 +436,7 @@ impl EscrowClient {
         let associated: Vec<Pubkey> =
             owners.iter().map(|owner| associated_token_address(owner, mint, program)).collect();
         let accounts = self.accounts(&associated).await?;
-        let missing = owners.iter().zip(accounts).filter(|(_, account)| {
-            // SOL that somebody sent there in advance makes no token account of it.
-            account.as_ref().is_none_or(|account| account.owner != *program)
-        });
+        let missing = owners.iter().zip(accounts).filter(|(_, account)| !has_tokens(account.as_ref(), program));
         Ok(missing.map(|(owner, _)| *owner).collect())
     }
 
@@ -459,8 +470,7 @@ impl EscrowClient {
     /// Where the node does not answer, or not with what was asked for.
     pub async fn token_balance(&self, address: &Pubkey) -> Result<Option<u64>> {
         let Some(account) = self.account(address).await? else { return Ok(None) };
-        let amount = account.data.get(64..).and_then(|data| data.first_chunk::<8>());
-        Ok(amount.map(|amount| u64::from_le_bytes(*amount)))
+        Ok(tokens_in(&account))
     }
 
     /// What an escrow's vault holds beyond what the ledger accounts for, in base units: tokens that somebody sent
@@ -477,6 +487,17 @@ impl EscrowClient {
         let owed = escrow.held()?;
         Ok(held.saturating_sub(owed))
     }
+}
+
+/// Whether there is a token account. SOL that somebody sent there in advance makes none of it.
+pub(crate) fn has_tokens(account: Option<&Account>, program: &Pubkey) -> bool {
+    account.is_some_and(|account| account.owner == *program)
+}
+
+/// The tokens in a token account, in base units.
+pub(crate) fn tokens_in(account: &Account) -> Option<u64> {
+    let amount = account.data.get(64..).and_then(|data| data.first_chunk::<8>());
+    amount.map(|amount| u64::from_le_bytes(*amount))
 }
 
 /// How far apart, in seconds, the clocks of two nodes are that are at different slots of the same chain.
@@ -563,6 +584,17 @@ pub(super) fn token_account_size(mint: &Account) -> usize {
 }
 
 impl Filter {
+    /// Those in which somebody is buyer, seller, arbiter or attester: one filter for each.
+    pub fn of(address: &Pubkey) -> [Self; 4] {
+        let named = Some(*address);
+        [
+            Self { buyer: named, ..Self::default() },
+            Self { seller: named, ..Self::default() },
+            Self { arbiter: named, ..Self::default() },
+            Self { attester: named, ..Self::default() },
+        ]
+    }
+
     /// Whether `escrow` is one of those asked for. The node filters too; this does not rely on it.
     pub fn matches(&self, escrow: &EscrowAccount) -> bool {
         let matches = |wanted: Option<Pubkey>, is: Pubkey| wanted.is_none_or(|wanted| wanted == is);

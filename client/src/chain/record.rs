@@ -70,6 +70,26 @@ impl EscrowClient {
         Ok(Record { deals, cut })
     }
 
+    /// All escrows that name `party` as buyer, seller, arbiter, attester or fee recipient, closed ones too, as far back as the
+    /// node remembers the program's transactions. It reads every one of those: ask a node that allows that.
+    ///
+    /// # Errors
+    ///
+    /// Where the node does not answer.
+    pub async fn all_of(&self, party: &Pubkey) -> Result<BTreeSet<Pubkey>> {
+        let mut escrows: BTreeSet<Pubkey> = self.list_of(party).await?.iter().map(|escrow| escrow.address).collect();
+        let signatures = self.signatures(&escrow::ID).await?;
+        let created = stream::iter(signatures.into_iter().map(|signature| self.created(signature)));
+        let mut created = created.buffer_unordered(CONCURRENT);
+        while let Some(some) = created.try_next().await? {
+            let of_party = some.into_iter().filter(|(_, terms)| {
+                [terms.buyer, terms.seller, terms.arbiter, terms.attester, terms.fee_recipient].contains(party)
+            });
+            escrows.extend(of_party.map(|(escrow, _)| escrow));
+        }
+        Ok(escrows)
+    }
+
     /// Who paid for the first transaction of a wallet, if it was somebody else; none where that is too long ago to be found.
     async fn funder(&self, wallet: &Pubkey) -> Result<Option<Pubkey>> {
         let page = self.newest(wallet).await?;

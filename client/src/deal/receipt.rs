@@ -185,31 +185,19 @@ impl Receipt {
 
     fn take(&mut self, agreed: &EscrowAccount, step: &Step) -> Result<(), ReceiptError> {
         let preview = step.replayed.as_ref().ok_or(ReceiptError::Contradiction)?;
-        let (time, slot, signature) = (time(step)?, step.entry.slot, step.entry.signature);
+        let (time, signature) = (time(step)?, step.entry.signature);
         let effects = preview.effects;
-        if effects.paid_in > 0 {
-            let (direction, units, address) = (Direction::In, effects.paid_in, self.terms.buyer);
-            self.paid_in = self.paid_in.checked_add(units).ok_or(ReceiptError::Contradiction)?;
-            self.movements.push(Movement { direction, units, address, time, slot, signature });
-        }
+        self.movements.extend(of_step(agreed, step)?);
+        self.paid_in = self.paid_in.checked_add(effects.paid_in).ok_or(ReceiptError::Contradiction)?;
         if effects.decided != Moved::default() {
             let reason = reason(&step.entry.action, step.before.as_ref()).ok_or(ReceiptError::Contradiction)?;
             let (milestone, moved) = (step.entry.action.instruction.milestone(), effects.decided);
             self.decided = sum(self.decided, moved).ok_or(ReceiptError::Contradiction)?;
             self.decisions.push(Decision { milestone, reason, moved, time, signature });
         }
-        if let Some((recipient, units)) = effects.paid_out {
-            let address = *agreed.state.recipient(recipient);
+        if effects.paid_out.is_some() {
             let moved = effects.moved().unwrap_or_default();
             self.paid_out = sum(self.paid_out, moved).ok_or(ReceiptError::Contradiction)?;
-            self.movements.push(Movement {
-                direction: Direction::Out(recipient),
-                units,
-                address,
-                time,
-                slot,
-                signature,
-            });
         }
         if preview.after.is_none() {
             self.closed = Some(signature);
@@ -250,6 +238,37 @@ impl Receipt {
         let of = |recipient| (role_of(recipient) == role).then(|| units(self.decided, recipient));
         Recipient::ALL.into_iter().find_map(of).unwrap_or(0)
     }
+}
+
+/// All that moved in a history, in order: whether or not the deal is over, and also what an earlier escrow of the same terms moved.
+///
+/// # Errors
+///
+/// Where the history is not whole.
+pub fn movements(history: &History) -> Result<Vec<Movement>, ReceiptError> {
+    if history.completeness != Completeness::Whole || !history.unreadable.is_empty() {
+        return Err(ReceiptError::Incomplete(history.completeness.clone()));
+    }
+    let mut movements = Vec::new();
+    for step in &history.steps {
+        // A creation moves nothing.
+        if let Some(before) = &step.before {
+            movements.extend(of_step(before, step)?);
+        }
+    }
+    Ok(movements)
+}
+
+/// What an action moved, of an escrow with the same parties as this one.
+fn of_step(escrow: &EscrowAccount, step: &Step) -> Result<impl Iterator<Item = Movement>, ReceiptError> {
+    let effects = step.replayed.as_ref().ok_or(ReceiptError::Contradiction)?.effects;
+    let (time, slot, signature) = (time(step)?, step.entry.slot, step.entry.signature);
+    let paid_in = (effects.paid_in > 0).then_some((Direction::In, effects.paid_in, escrow.state.buyer));
+    let paid_out = effects
+        .paid_out
+        .map(|(recipient, units)| (Direction::Out(recipient), units, *escrow.state.recipient(recipient)));
+    let movement = move |(direction, units, address)| Movement { direction, units, address, time, slot, signature };
+    Ok(paid_in.into_iter().chain(paid_out).map(movement))
 }
 
 /// What one of those who are paid gets.

@@ -239,7 +239,7 @@ impl Nodes {
     }
 
     /// A slot that an answer came from. One further ahead than slots can pass is not taken for the truth.
-    fn is_at(&self, slot: u64) {
+    pub(crate) fn is_at(&self, slot: u64) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         match *newest {
             Some((known, when)) => {

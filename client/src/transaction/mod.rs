@@ -27,6 +27,7 @@ use thiserror::Error;
 pub use encoding::DecodeError;
 pub use escrow_sender::Origin;
 
+use self::budget::Setting;
 use crate::Action;
 
 /// The most bytes that a transaction has on the wire.
@@ -361,6 +362,23 @@ impl Signed {
     /// The escrow program's actions in it, in order.
     pub fn actions(&self) -> Vec<Action> {
         actions(&self.transaction.message)
+    }
+
+    /// What it costs whoever pays for it where it is executed, in lamports, also where it fails.
+    pub fn fee(&self) -> u64 {
+        let message = &self.transaction.message;
+        let (mut limit, mut price, mut others) = (None, 0, 0_usize);
+        for instruction in message.instructions() {
+            let program = message.static_account_keys().get(usize::from(instruction.program_id_index));
+            let setting = (program == Some(&budget::COMPUTE_BUDGET)).then(|| Setting::read(&instruction.data));
+            match setting.flatten() {
+                Some(Setting::Limit(units)) => limit = Some(units.min(budget::MOST_UNITS)),
+                Some(Setting::Price(offered)) => price = offered,
+                None => others = others.saturating_add(1),
+            }
+        }
+        let units = limit.unwrap_or_else(|| budget::unlimited(others));
+        budget::cost(self.transaction.signatures.len(), units, price)
     }
 }
 

@@ -3,6 +3,7 @@
 //! state machines that read no clock and talk to nobody; what drives them is thin.
 
 pub mod case;
+pub mod file;
 pub mod keep;
 #[cfg(feature = "pdf")]
 pub mod paper;

@@ -1,10 +1,14 @@
 //! Whose turn it is, what is waited for, and how it ended: what is typed, and what comes out.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdout, Stdio},
+};
 
 use serde_json::{Value, json};
 
-use crate::{DAY, Stage};
+use crate::{DAY, Stage, command};
 
 fn addresses(found: &Value, field: &str) -> Vec<String> {
     found.as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
@@ -160,4 +164,114 @@ async fn a_receipt_is_for_what_is_over() {
 
     let nobody = solana_pubkey::Pubkey::new_unique();
     stage.types_only("seller", &format!("receipt {nobody}")).fails(1, &[&nobody.to_string()]);
+}
+
+/// A command that tells events until it is killed.
+struct Telling {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Telling {
+    fn new(stage: &Stage, line: &str) -> Self {
+        let mut command = command(&stage.folder);
+        command.args(["--url", stage.net.rpc_url(), "--keypair", "buyer.json", "--output", "json-compact"]);
+        command.args(stage.words(line)).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    /// The next event.
+    fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn id(event: &Value) -> String {
+    event["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn listen_goes_on_after_a_kill_and_each_event_has_one_id() {
+    let stage = Stage::new().await;
+    let escrow = stage.create("--arbiter {arbiter} --amount 1 --deliver-by 9d");
+    let listen = format!("listen {escrow} --from cursor");
+    // It begins with what happens from now on; the file says so before anything is told.
+    let mut listening = Telling::new(&stage, &listen);
+    while !stage.folder.0.join("cursor").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut told: Vec<Value> = Vec::new();
+    let is_action = |event: &Value| !event["kind"].as_str().unwrap().starts_with("deadline_");
+    // Up to the next action, with the reminders before it. After a kill the last one may come once more, under its id; no other
+    // ever does.
+    let mut hear = |listening: &mut Telling| {
+        let mut last = told.last().map(id);
+        loop {
+            let event = listening.next();
+            if last.take().is_some_and(|last| last == id(&event)) {
+                continue;
+            }
+            assert!(told.iter().all(|earlier| id(earlier) != id(&event)), "{event:#} came before");
+            told.push(event);
+            if told.last().is_some_and(is_action) {
+                break;
+            }
+        }
+    };
+    for (who, act, offer) in [("buyer", "fund", "0.5"), ("seller", "deliver", "0.6"), ("buyer", "dispute", "0.7")] {
+        stage.types(who, &format!("{act} {escrow}")).succeeds();
+        hear(&mut listening);
+        // What happens while nobody listens is told afterwards.
+        listening.kill();
+        stage.types(who, &format!("propose {escrow} --seller-amount {offer}")).succeeds();
+        listening = Telling::new(&stage, &listen);
+        hear(&mut listening);
+        listening.kill();
+        listening = Telling::new(&stage, &listen);
+    }
+    listening.kill();
+    let actions = told.iter().filter(|event| is_action(event));
+    let kinds: Vec<&str> = actions.map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["fund", "propose", "deliver", "propose", "dispute", "propose"], "{told:#?}");
+
+    // A cursor that is damaged, or of other escrows, is refused.
+    let other = stage.create("--amount 2 --deliver-by 9d");
+    stage.types_only("buyer", "listen --from cursor").fails(2, &["cursor keeps what was told of other escrows"]);
+    let text = fs::read_to_string(stage.folder.0.join("cursor")).unwrap();
+    stage.folder.write("cursor", text.replacen('1', "2", 1));
+    stage.types_only("buyer", &format!("listen {other} --from cursor")).fails(2, &["cursor"]);
+}
+
+#[tokio::test]
+async fn watch_shows_what_happens_to_those_that_are_named() {
+    let stage = Stage::new().await;
+    let escrow = stage.create("--arbiter {arbiter} --amount 1 --deliver-by 9d");
+    let other = stage.create("--amount 2 --deliver-by 9d");
+    let mut watch = Telling::new(&stage, &format!("watch {escrow}"));
+    // It has begun when it has asked where to begin.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    stage.types("buyer", &format!("fund {other}")).succeeds();
+    stage.types("buyer", &format!("fund {escrow}")).succeeds();
+    let event = watch.next();
+    assert_eq!(event["escrow"], json!(escrow));
+    stage.types("buyer", &format!("release {escrow}")).succeeds();
+    let released = watch.next();
+    assert_eq!(released["escrow"], json!(escrow));
+    assert_ne!(id(&released), id(&event));
 }

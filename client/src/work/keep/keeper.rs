@@ -277,6 +277,10 @@ impl<Src: Source, Per: Permits, Snd: Sender> Keeper<Src, Per, Snd> {
                 false => {
                     pass.out_of_budget = true;
                     self.counters.refused = self.counters.refused.saturating_add(1);
+                    // Those that need no token account are not held up by one that does.
+                    if batch.token_accounts > 0 && batch.escrows.len() > 1 {
+                        batch.escrows.iter().for_each(|escrow| self.failed(escrow, true, now));
+                    }
                 }
             }
         }

@@ -228,6 +228,14 @@ impl Batch {
         Self { key, escrows: vec![work.escrow], actions, instructions, token_accounts }
     }
 
+    /// The mints of the token accounts that are made.
+    pub(super) fn mints(&self) -> impl Iterator<Item = Pubkey> + '_ {
+        const ASSOCIATED: Pubkey = spl_associated_token_account_interface::program::ID;
+        let made = self.instructions.iter().filter(|instruction| instruction.program_id == ASSOCIATED);
+        // Who pays, the account, its owner, the mint.
+        made.filter_map(|made| made.accounts.get(3)).map(|mint| mint.pubkey)
+    }
+
     fn join(&mut self, work: &Work, joined: Vec<Instruction>) {
         self.key = key(&self.key, work, &joined);
         self.escrows.push(work.escrow);
