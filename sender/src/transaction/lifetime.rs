@@ -86,17 +86,17 @@ pub enum PrepareError {
     },
     /// A node shows more blocks than there were slots for them: what it says of the time of the signing is worth nothing later.
     #[error(
-        "node {node} shows block height {height} at slot {slot}, more than there were slots for: nothing was signed; name \
-         another node",
+        "node {node} shows block height {} at slot {}, and {} at slot {}, more than there were slots for: nothing was signed; \
+         name another node", .before.height, .before.slot, .after.height, .after.slot,
         node = node.0
     )]
     Impossible {
         /// The node.
         node: Node,
-        /// The slot that it shows.
-        slot: Slot,
-        /// The height that it shows there.
-        height: Height,
+        /// What it showed first; or the first block of any ledger.
+        before: Reading,
+        /// What it showed later.
+        after: Reading,
     },
     /// A node gives its block hash more time than it can have.
     #[error(
@@ -149,7 +149,7 @@ impl Lifetime {
         };
         let said = |offer: &Offer| {
             let Offer { node, finalized, fetched, tip, .. } = *offer;
-            (node, [finalized, tip, Reading { slot: fetched, height: finalized.height }])
+            (node, [finalized, Reading { slot: fetched, height: finalized.height }, tip])
         };
         let offers = possible(rules, nodes, offers, said)?;
         let offers = near(rules, nodes, &offers, numbers)?;
@@ -158,12 +158,14 @@ impl Lifetime {
         let first = usize::try_from(turn.checked_rem(count).unwrap_or(0)).unwrap_or(0);
         let mut refused = PrepareError::TooFew { nodes, agree: 0, needed: 1 };
         for offer in offers.iter().cycle().skip(first).take(offers.len()) {
-            if offer.last_valid > tip.plus(MAX_AGE).plus(MAX_AGE) {
+            if offer.last_valid > tip.plus(MAX_AGE).plus(APART) {
                 refused = PrepareError::TooLong { node: offer.node, last_valid: offer.last_valid, tip };
                 continue;
             }
             let last_valid = rules.last_valid(offer.last_valid, tip);
-            let origin = origin(genesis, offers.iter().map(|offer| (offer.finalized, offer.fetched)));
+            // Slots that were skipped are never taken back: of two words about them, the lesser.
+            let skipped = |offer: &Offer| offer.finalized.skipped().min(offer.tip.skipped());
+            let origin = origin(genesis, offers.iter().map(|offer| (offer.finalized, offer.fetched, skipped(offer))));
             return Ok((Self::BlockHash { hash: offer.hash, last_valid }, origin));
         }
         Err(refused)
@@ -193,7 +195,8 @@ impl Lifetime {
         let value = value.ok_or(PrepareError::NoNonce { account })?;
         // Not before an honest one of them read it.
         let read_at = agreed(value).map(|offer| offer.slot).max().unwrap_or_default();
-        let origin = origin(genesis, offers.iter().map(|offer| (offer.finalized, offer.slot)));
+        let said = offers.iter().map(|offer| (offer.finalized, offer.slot, offer.finalized.skipped()));
+        let origin = origin(genesis, said);
         Ok((Self::Nonce { account, value, read_at }, origin))
     }
 }
@@ -201,7 +204,8 @@ impl Lifetime {
 /// How far what one node says may be apart: of two behind one address, one can be behind the other.
 const APART: u64 = 32;
 
-/// The offers of nodes that show no more blocks than slots. Where too few are left, what is wrong with one of the others.
+/// The offers of nodes that show no more blocks than slots, neither in all nor from one answer to the next. Where too few are
+/// left, what is wrong with one of the others.
 fn possible<T: Copy, const N: usize>(
     rules: Rules,
     nodes: usize,
@@ -210,9 +214,15 @@ fn possible<T: Copy, const N: usize>(
 ) -> Result<Vec<T>, PrepareError> {
     let wrong = |offer: &T| {
         let (node, readings) = said(offer);
-        let Reading { slot, height } =
-            readings.into_iter().find(|reading| reading.height.0 > reading.slot.plus(APART).0)?;
-        Some(PrepareError::Impossible { node, slot, height })
+        let grows_too_fast = |before: &Reading, after: &Reading| {
+            after.height.since(before.height) > after.slot.plus(APART).since(before.slot)
+        };
+        // Since the first block of any ledger, and since the finalized one.
+        let befores = [Some(Reading::default()), readings.first().copied()].into_iter().flatten();
+        let (before, after) = befores
+            .flat_map(|before| readings.into_iter().map(move |after| (before, after)))
+            .find(|(before, after)| grows_too_fast(before, after))?;
+        Some(PrepareError::Impossible { node, before, after })
     };
     let left: Vec<T> = offers.iter().filter(|offer| wrong(offer).is_none()).copied().collect();
     match offers.iter().find_map(wrong) {
@@ -237,17 +247,18 @@ fn near<T>(
     if agree < needed { Err(PrepareError::TooFew { nodes, agree, needed }) } else { Ok(near) }
 }
 
-/// Where the ledger stands, by the finalized block of each node and the slot of its other answer: so chosen that one node
+/// Where the ledger stands, by the finalized block of each node, the slot of its other answer and how many slots were skipped: so
+/// chosen that one node
 /// alone can make it neither so high that all others look as if they were behind, nor so old that all others look as if they
 /// had forgotten.
-fn origin(genesis: Hash, said: impl Iterator<Item = (Reading, Slot)> + Clone) -> Origin {
-    let mut heights: Vec<Height> = said.clone().map(|(finalized, _)| finalized.height).collect();
+fn origin(genesis: Hash, said: impl Iterator<Item = (Reading, Slot, u64)> + Clone) -> Origin {
+    let mut heights: Vec<Height> = said.clone().map(|(finalized, ..)| finalized.height).collect();
     heights.sort_unstable_by(|a, b| b.cmp(a));
     // The highest that two have reached.
     let height = heights.get(1).or(heights.first()).copied().unwrap_or_default();
-    let skipped = median(said.clone().map(|(finalized, _)| finalized.skipped()));
+    let skipped = median(said.clone().map(|(_, _, skipped)| skipped));
     // Of two slots that one node says, the earlier is the safer.
-    let slot = Slot(median(said.map(|(finalized, other)| finalized.slot.min(other).0)));
+    let slot = Slot(median(said.map(|(finalized, other, _)| finalized.slot.min(other).0)));
     Origin { genesis, slot, height, skipped }
 }
 
@@ -321,12 +332,16 @@ mod tests {
         let honest = offer(0, 68, 250, 100);
         let finalized = Reading { slot: Slot(0), ..honest.finalized };
         let tip = Reading { slot: Slot(67), ..honest.tip };
-        let impossible =
-            |slot, height| Err(PrepareError::Impossible { node: Node(0), slot: Slot(slot), height: Height(height) });
+        let reading = |slot, height| Reading { slot: Slot(slot), height: Height(height) };
+        let since = |before, after| Err(PrepareError::Impossible { node: Node(0), before, after });
+        let impossible = |slot, height| since(Reading::default(), reading(slot, height));
         assert_eq!(origin(&[Offer { finalized, ..honest }]), impossible(0, 68));
         assert_eq!(origin(&[Offer { fetched: Slot(35), ..honest }]), impossible(35, 68));
         assert_eq!(origin(&[Offer { tip, ..honest }]), impossible(67, 100));
         assert_eq!(origin(&[Offer { fetched: Slot(36), ..honest }]), Ok(Slot(36)), "it is behind itself");
+        let low = Offer { finalized: reading(78, 0), ..honest };
+        assert_eq!(origin(&[low]), since(reading(78, 0), reading(110, 100)), "100 blocks in 32 slots");
+        assert_eq!(origin(&[Offer { tip: reading(110, 0), last_valid: Height(182), ..low }]), Ok(Slot(78)));
         assert_eq!(origin(&[Offer { finalized, ..honest }, offer(1, 68, 250, 100)]), impossible(0, 68));
         let three = [Offer { finalized, ..honest }, offer(1, 68, 250, 100), offer(2, 68, 250, 100)];
         assert_eq!(origin(&three), Ok(Slot(78)), "the others are enough");
@@ -354,6 +369,8 @@ mod tests {
         }
         let jumped = Offer { finalized: Reading { slot: Slot(118), height: Height(108) }, ..honest[0] };
         assert_eq!(origin(&[jumped]).slot, Slot(108), "the history begins before the signing");
+        let low = Offer { finalized: Reading { slot: Slot(78), height: Height(58) }, ..honest[0] };
+        assert_eq!(origin(&[low]).skipped, 10, "as many as at the tip");
     }
 
     #[test]

@@ -174,6 +174,8 @@ struct Play<'a> {
     judge: Judge,
     counts: BTreeMap<String, u64>,
     told: Vec<Told>,
+    /// What the last run printed.
+    text: String,
     runs: usize,
 }
 
@@ -189,7 +191,7 @@ pub async fn play(world: &World, schedule: &Schedule) -> Outcome {
     }
     let scene = Arc::new(Scene::new(world, schedule.deed).await);
     let (folder, judge, counts, told) = (Folder::new(), Judge::new(schedule), BTreeMap::new(), Vec::new());
-    let mut play = Play { schedule, scene, proxies, folder, judge, counts, told, runs: 0 };
+    let mut play = Play { schedule, scene, proxies, folder, judge, counts, told, text: String::new(), runs: 0 };
     play.bring_to_its_end(world).await;
     let Play { judge, counts, .. } = play;
     let Judge { broken, excused, .. } = judge;
@@ -233,7 +235,8 @@ impl Play<'_> {
         self.judge.end(world, &self.scene).await;
         if !self.judge.broken.is_empty() {
             let told: Vec<String> = self.told.iter().map(|told| format!("{told:?}")).collect();
-            self.judge.breaks(self.judge.broken[0].0, format!("{:?} told {}", schedule.deed, told.join(", ")));
+            let why = format!("{:?} told {}, and last: {}", schedule.deed, told.join(", "), self.text);
+            self.judge.breaks(self.judge.broken[0].0, why);
         }
     }
 
@@ -246,6 +249,7 @@ impl Play<'_> {
         self.runs += count;
         let mut told = Vec::new();
         for (one, text) in heard {
+            self.text.clone_from(&text);
             if leaks(&text, &self.folder.0.join("journal")) {
                 self.judge.breaks(Broken::Leak, text);
             }

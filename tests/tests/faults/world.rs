@@ -31,7 +31,10 @@ impl World {
         let net = Localnet::start(Config::default().with_blocks(Blocks::Every(Duration::from_millis(BLOCK)))).await;
         let net = net.expect("an embedded validator");
         let operator = net.new_funded_keypair(2_000 * MONEY).await.expect("an operator");
-        Self { chain: EscrowClient::from_rpc(net.rpc()), net, operator }
+        let world = Self { chain: EscrowClient::from_rpc(net.rpc()), net, operator };
+        // A ledger has a past: on one of thirty blocks a node can lie about all of them, and contradicts itself nowhere.
+        world.outlive().await;
+        world
     }
 
     /// New people with money.
