@@ -3,7 +3,10 @@
 use super::{OpenError, Store};
 
 /// Each once and in order, never changed after a release.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_access_and_transactions.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_access_and_transactions.sql"),
+    include_str!("../../migrations/0002_events.sql"),
+];
 
 impl Store {
     pub(super) async fn migrate(&self) -> Result<(), OpenError> {

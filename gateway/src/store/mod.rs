@@ -5,6 +5,7 @@
 //! what was read before. A time is always given from outside.
 
 mod credentials;
+mod events;
 mod idempotency;
 mod lease;
 mod migrate;
@@ -19,6 +20,7 @@ use sqlx::{
 use thiserror::Error;
 
 pub use credentials::{Challenge, Credential};
+pub use events::{EventFinality, Logged, NewEvent};
 pub use idempotency::{Kept, Opened, Place};
 pub use lease::Lease;
 pub use transactions::Row;
