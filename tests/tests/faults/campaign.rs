@@ -165,6 +165,14 @@ impl Drop for Folder {
     }
 }
 
+/// Waits until somebody can connect: a node that was down comes back a moment later.
+async fn listens(proxy: &Proxy) {
+    let url = proxy.url();
+    while tokio::net::TcpStream::connect(url.trim_start_matches("http://")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// One schedule under way.
 struct Play<'a> {
     schedule: &'a Schedule,
@@ -217,6 +225,7 @@ impl Play<'_> {
         if !is_resolved && !schedule.gives_up {
             for proxy in &self.proxies {
                 proxy.set_plan(Plan::default()).expect("no plan");
+                listens(proxy).await;
             }
             self.judge.are_well();
             // Once for what was begun, and once for what expired.
