@@ -165,7 +165,7 @@ mod tests {
 
     /// What a keeper that may be silent for so long answers, after it was told this.
     fn health(patience: Duration, trouble: Option<&str>) -> String {
-        let client = EscrowClient::of_nodes(&["http://127.0.0.1:1".to_owned()], CommitmentConfig::confirmed());
+        let client = EscrowClient::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
         let monitor = Monitor::new(client, patience, Cost::default());
         monitor.tell(Figures { trouble: trouble.map(str::to_owned), ..Figures::default() });
         std::thread::sleep(Duration::from_millis(5));
