@@ -289,16 +289,20 @@ impl<'a> Stage<'a> {
         if let Some(mint) = self.mint {
             self.net.set_frozen(mint, &self.address(who), self.issuer, frozen).await?;
         }
-        let what = format!("{} the token account of the {who}", if frozen { "freezes" } else { "thaws" });
-        self.steps.push(Step { who: "the token's issuer".to_owned(), what, saw: String::new() });
+        let verb = if frozen { "freezes" } else { "thaws" };
+        self.happens("the token's issuer", &format!("{verb} the token account of the {who}"));
         Ok(())
+    }
+
+    /// Something that nobody types.
+    fn happens(&mut self, who: &str, what: &str) {
+        self.steps.push(Step { who: who.to_owned(), what: what.to_owned(), saw: String::new() });
     }
 
     /// Time passes on the validator.
     async fn passes(&mut self, days: u64) -> Result<()> {
         self.net.advance_time(days.saturating_mul(24 * 60 * 60)).await?;
-        let what = format!("{days} days pass");
-        self.steps.push(Step { who: "meanwhile".to_owned(), what, saw: String::new() });
+        self.happens("meanwhile", &format!("{days} days pass"));
         Ok(())
     }
 

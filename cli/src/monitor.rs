@@ -151,3 +151,41 @@ fn text(figures: &Figures, silent: Duration, requests: &[(String, usize)]) -> St
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write as _},
+        net::TcpStream,
+    };
+
+    use solana_commitment_config::CommitmentConfig;
+
+    use super::*;
+
+    /// What a keeper that may be silent for so long answers, after it was told this.
+    fn health(patience: Duration, trouble: Option<&str>) -> String {
+        let client = EscrowClient::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
+        let monitor = Monitor::new(client, patience, Cost::default());
+        monitor.tell(Figures { trouble: trouble.map(str::to_owned), ..Figures::default() });
+        std::thread::sleep(Duration::from_millis(5));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let address = runtime.block_on(monitor.listen(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /healthz HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn it_is_well_until_nothing_has_succeeded_for_too_long() {
+        let hour = Duration::from_secs(3_600);
+        assert!(health(hour, None).starts_with("HTTP/1.1 200"));
+        assert!(health(hour, Some("no node answers")).starts_with("HTTP/1.1 200"), "it may yet succeed");
+        let ill = health(Duration::from_millis(1), Some("no node answers"));
+        assert!(ill.starts_with("HTTP/1.1 503") && ill.contains("no node answers"), "{ill}");
+        let stuck = health(Duration::from_millis(1), None);
+        assert!(stuck.starts_with("HTTP/1.1 503") && stuck.contains("a pass has not ended"), "{stuck}");
+    }
+}

@@ -205,6 +205,7 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<Created> {
         None => {
             let salt = match context.reference() {
                 Some(reference) => Some(first_under(context, reference, &args, creator).await?),
+                None if context.is_signed_elsewhere() => Some(same_twice(context, &args)?),
                 None => None,
             };
             (agree(args, salt, creator, code.as_ref(), &denomination, now)?, code)
@@ -268,18 +269,44 @@ fn created(begun: &Intention) -> Option<Terms> {
     })
 }
 
-/// The salt for a reference, if no escrow was created under it, by this machine or another.
-async fn first_under(context: &Context, reference: &str, args: &CreateArgs, creator: Pubkey) -> Result<[u8; 16]> {
-    let is_relative = |moment: &Moment| matches!(moment, Moment::FromNow(_));
-    let milestones = args.milestone.iter().filter_map(|text| parse::moment(text.split(',').nth(1)?.trim()).ok());
-    let moments = args.deliver_by.iter().chain(&args.fund_by).copied().chain(milestones);
-    if moments.into_iter().any(|moment| is_relative(&moment)) {
-        return Err(CliError::Arguments(
-            "with --reference every deadline is a time, such as 2027-01-31T18:00:00Z: a duration is another deadline each \
-             time that it is typed"
-                .to_owned(),
+/// The salt where signatures are made elsewhere: the transaction is built once to be signed and once to be sent, and must be the
+/// same. It follows from the block hash or nonce that both are built on.
+fn same_twice(context: &Context, args: &CreateArgs) -> Result<[u8; 16]> {
+    has_times(args, "where signatures are made elsewhere")?;
+    let missing = |text: &str| CliError::Arguments(text.to_owned());
+    if args.delivery_code.is_some() {
+        return Err(missing(
+            "where signatures are made elsewhere, the delivery code would be another one each time: make one, and name its hash \
+             with --hashlock",
         ));
     }
+    if args.fund_by.is_none() {
+        return Err(missing(
+            "where signatures are made elsewhere, name --fund-by: its default is another time each time that the command is typed",
+        ));
+    }
+    let hash = context.named_hash()?.ok_or_else(|| {
+        missing("to create an escrow with signatures that are made elsewhere, name the block hash or the nonce's value with --blockhash, each time the same")
+    })?;
+    Ok(reference_salt(&hex::encode(hash)))
+}
+
+/// Refuses durations: each time that one is typed, it is another deadline.
+fn has_times(args: &CreateArgs, when: &str) -> Result<()> {
+    let milestones = args.milestone.iter().filter_map(|text| parse::moment(text.split(',').nth(1)?.trim()).ok());
+    let mut moments = args.deliver_by.iter().chain(&args.fund_by).copied().chain(milestones);
+    if moments.any(|moment| matches!(moment, Moment::FromNow(_))) {
+        return Err(CliError::Arguments(format!(
+            "{when} every deadline is a time, such as 2027-01-31T18:00:00Z: a duration is another deadline each time that it is \
+             typed"
+        )));
+    }
+    Ok(())
+}
+
+/// The salt for a reference, if no escrow was created under it, by this machine or another.
+async fn first_under(context: &Context, reference: &str, args: &CreateArgs, creator: Pubkey) -> Result<[u8; 16]> {
+    has_times(args, "with --reference")?;
     let salt = reference_salt(reference);
     let filter = Filter { buyer: Some(args.buyer.unwrap_or(creator)), salt: Some(salt), ..Filter::default() };
     match context.client.list(&filter).await?.first() {

@@ -4,11 +4,10 @@ use std::fmt::{self, Display, Formatter};
 
 use clap::Args;
 use escrow_client::{
-    amount::format_amount,
-    receipt::{self, Direction, Movement},
+    Terms, receipt,
     terms::{Asset, asset_of},
-    view::{Amount, VERSION},
-    words::name,
+    view::{self, Movement, VERSION},
+    words::Denomination,
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -31,32 +30,12 @@ pub struct ExportArgs {
     csv: bool,
 }
 
-/// A payment into an escrow, or out of one.
-#[derive(Debug, Serialize)]
-struct Row {
-    /// In UTC, as RFC 3339 has it.
-    time: String,
-    escrow: String,
-    /// As what it was paid or got.
-    role: &'static str,
-    /// `paid` or `received`.
-    direction: &'static str,
-    amount: Amount,
-    /// Without its unit; none where the decimals are unknown.
-    decimal: Option<String>,
-    /// None for SOL.
-    mint: Option<String>,
-    counterparty: String,
-    slot: String,
-    signature: String,
-}
-
 /// All that somebody paid and received, the oldest first.
 #[derive(Debug, Serialize)]
 pub struct Exported {
     version: u32,
     party: String,
-    movements: Vec<Row>,
+    movements: Vec<Movement>,
     #[serde(skip)]
     csv: bool,
 }
@@ -64,28 +43,20 @@ pub struct Exported {
 impl Display for Exported {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.csv {
-            writeln!(f, "time,escrow,role,direction,base_units,amount,asset,counterparty,slot,signature")?;
-        } else if self.movements.is_empty() {
+            writeln!(f, "{}", Movement::COLUMNS.join(","))?;
+            return self.movements.iter().try_for_each(|movement| writeln!(f, "{}", movement.row().join(",")));
+        }
+        if self.movements.is_empty() {
             writeln!(f, "nothing was paid to or by {}", self.party)?;
         }
-        for Row { time, escrow, role, direction, amount, decimal, mint, counterparty, slot, signature } in
-            &self.movements
-        {
-            if self.csv {
-                // Addresses, numbers and our own words: nothing in them has to be quoted.
-                let (decimal, asset) = (decimal.as_deref().unwrap_or_default(), mint.as_deref().unwrap_or("SOL"));
-                let units = &amount.units;
-                writeln!(
-                    f,
-                    "{time},{escrow},{role},{direction},{units},{decimal},{asset},{counterparty},{slot},{signature}"
-                )?;
-            } else {
-                writeln!(
-                    f,
-                    "{time}  {direction} {} as {role}\n  escrow {escrow}\n  transaction {signature}",
-                    amount.text
-                )?;
-            }
+        for movement in &self.movements {
+            let Movement { escrow, role, amount, time, signature, .. } = movement;
+            let direction = movement.direction();
+            writeln!(
+                f,
+                "{}  {direction} {} as {role}\n  escrow {escrow}\n  transaction {signature}",
+                time.time, amount.text
+            )?;
         }
         Ok(())
     }
@@ -93,46 +64,33 @@ impl Display for Exported {
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<Exported> {
     let party = args.party.map_or_else(|| context.address(), Ok)?;
-    let mut found: Vec<(Movement, Pubkey, Asset, Pubkey)> = Vec::new();
-    for escrow in context.client.all_of(&party).await? {
-        let history = context.client.history(&escrow).await?;
-        let movements = receipt::movements(&history)
-            .map_err(|_| CliError::NoRecord(format!("the node {} does not remember all of {escrow}, and a list without it would be wrong: ask one that remembers everything, with --url", context.client.url())))?;
-        let Some(terms) = history.terms() else { continue };
-        let (asset, buyer, seller) = (asset_of(terms), terms.buyer, terms.seller);
-        for movement in movements.into_iter().filter(|movement| movement.address == party) {
-            let counterparty = match movement.direction {
-                Direction::In | Direction::Out(escrow_client::Recipient::Buyer) => seller,
-                Direction::Out(_) => buyer,
-            };
-            found.push((movement, escrow, asset, counterparty));
-        }
-    }
-    found.sort_by_key(|(movement, escrow, ..)| (movement.slot, *escrow));
-    let assets: Vec<Asset> = found.iter().map(|(_, _, asset, _)| *asset).collect();
-    let denominations = context.client.denominations(&assets).await;
-    let rows = found.into_iter().filter_map(|(movement, escrow, asset, counterparty)| {
-        let Movement { direction, units, time, slot, signature, .. } = movement;
-        let amount: Amount = denominations.get(&asset)?.amount(units).into();
-        let (role, direction) = match direction {
-            Direction::In => ("buyer", "paid"),
-            Direction::Out(recipient) => (name::recipient(recipient), "received"),
+    let client = &context.client;
+    let mut found: Vec<(Pubkey, Terms, Vec<receipt::Movement>)> = Vec::new();
+    for escrow in client.all_of(&party).await? {
+        let history = client.history(&escrow).await?;
+        let forgotten = || {
+            CliError::NoRecord(format!(
+                "the node {} does not remember all of {escrow}, and a list without it would be wrong: ask one that remembers \
+                 everything, with --url",
+                client.url()
+            ))
         };
-        Some(Row {
-            time: jiff::Timestamp::from_second(time).map(|time| time.to_string()).unwrap_or_default(),
-            escrow: escrow.to_string(),
-            role,
-            direction,
-            decimal: amount.decimals.map(|decimals| format_amount(units, decimals)),
-            amount,
-            mint: match asset {
-                Asset::Sol => None,
-                Asset::Token { mint, .. } => Some(mint.to_string()),
-            },
-            counterparty: counterparty.to_string(),
-            slot: slot.to_string(),
-            signature: signature.to_string(),
-        })
-    });
-    Ok(Exported { version: VERSION, party: party.to_string(), movements: rows.collect(), csv: args.csv })
+        let mut movements = receipt::movements(&history).map_err(|_| forgotten())?;
+        movements.retain(|movement| movement.address == party);
+        found.push((escrow, history.terms().cloned().ok_or_else(forgotten)?, movements));
+    }
+    let now = client.now().await?;
+    let assets: Vec<Asset> = found.iter().map(|(_, terms, _)| asset_of(terms)).collect();
+    let denominations = client.denominations(&assets).await;
+    let mut movements = Vec::new();
+    for (escrow, terms, moved) in &found {
+        let asset = asset_of(terms);
+        let unread = || Denomination::unknown(asset, "its mint was not read");
+        let denomination = denominations.get(&asset).cloned().unwrap_or_else(unread);
+        let views = view::movements(escrow, terms, moved, &denomination, now);
+        movements.extend(moved.iter().map(|one| one.slot).zip(views));
+    }
+    movements.sort_by(|(slot, one), (other_slot, other)| (slot, &one.escrow).cmp(&(other_slot, &other.escrow)));
+    let movements = movements.into_iter().map(|(_, movement)| movement).collect();
+    Ok(Exported { version: VERSION, party: party.to_string(), movements, csv: args.csv })
 }

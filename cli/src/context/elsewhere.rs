@@ -142,7 +142,7 @@ impl Context {
     }
 
     /// The block hash that was named, or the nonce's value.
-    fn named_hash(&self) -> Result<Option<[u8; 32]>> {
+    pub fn named_hash(&self) -> Result<Option<[u8; 32]>> {
         let Some(named) = self.signing.blockhash.as_deref() else { return Ok(None) };
         let hash: Pubkey =
             named.parse().map_err(|_| CliError::Arguments(format!("--blockhash {named:?} is not a block hash")))?;

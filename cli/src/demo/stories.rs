@@ -1,9 +1,14 @@
 //! The stories. Each returns what everybody should have gained or lost at its end, without transaction fees.
 
-use std::{future::Future, path::PathBuf, pin::Pin};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
 
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
+use solana_signer::Signer;
 
 use super::{Assets, Stage};
 use crate::error::{CliError, Result};
@@ -15,12 +20,13 @@ pub type Gains = Vec<(&'static str, i64)>;
 pub type Play = for<'a> fn(&'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<Gains>> + 'a>>;
 
 /// All stories, with their titles.
-pub const ALL: [(&str, Assets, Play); 11] = [
+pub const ALL: [(&str, Assets, Play); 12] = [
     ("A sale that goes well", Assets::SolAndToken, |stage| Box::pin(sale(stage))),
     ("A seller who never delivers", Assets::SolAndToken, |stage| Box::pin(never_delivered(stage))),
     ("A buyer who never answers", Assets::SolAndToken, |stage| Box::pin(never_answered(stage))),
     ("A partial release, with a fee to the unit", Assets::SolAndToken, |stage| Box::pin(partial_release(stage))),
     ("A dispute, a ruling and its fee", Assets::SolAndToken, |stage| Box::pin(ruling(stage))),
+    ("An arbiter's desk: two cases, and one that was forged", Assets::SolAndToken, |stage| Box::pin(desk(stage))),
     ("An arbiter who never answers", Assets::SolAndToken, |stage| Box::pin(never_ruled(stage))),
     ("A settlement between the parties", Assets::SolAndToken, |stage| Box::pin(settlement(stage))),
     ("A hash-lock between two escrows", Assets::SolAndToken, |stage| Box::pin(hash_lock(stage))),
@@ -95,6 +101,55 @@ async fn ruling(stage: &mut Stage<'_>) -> Result<Gains> {
     close(stage, &escrow, 2).await?;
     let (seller, arbiter) = (stage.units("1.164")?, stage.units("0.06")?);
     Ok(vec![("buyer", -(seller.saturating_add(arbiter))), ("seller", seller), ("arbiter", arbiter)])
+}
+
+/// Both build a case and commit to it. Then the seller exchanges a photo: the arbiter sees which, and rules for the buyer.
+async fn desk(stage: &mut Stage<'_>) -> Result<Gains> {
+    let desk = Desk::new()?;
+    let arbiter = stage.address("arbiter");
+    let escrow = create(stage, &format!("--amount 2 --deliver-by 7d --arbiter {arbiter} --fund")).await?;
+    let photo = desk.file("parcel.jpg", "a photo of a parcel that is open")?;
+    let statement = desk.file("packed.txt", "I packed all of it, and the parcel was closed.\n")?;
+    let (sellers, evidence) =
+        case(stage, "seller", &desk, &escrow, &format!("evidence --statement {statement} --file {photo}")).await?;
+    stage.types("seller", &format!("deliver {escrow} --evidence-hash {evidence}")).await?;
+    let statement = desk.file("empty.txt", "It was open and empty when it came: see the seller's own photo.\n")?;
+    let (buyers, reason) = case(stage, "buyer", &desk, &escrow, &format!("reason --statement {statement}")).await?;
+    stage.types("buyer", &format!("dispute {escrow} --reason-hash {reason}")).await?;
+
+    // The photo shows too much, so the seller hands in another.
+    desk.file("seller-evidence/files/parcel.jpg", "a photo of a parcel that is closed")?;
+    stage.happens("seller", "exchanges the photo in the folder");
+    stage.types("arbiter", "case list").await?;
+    let shown = format!("case show {escrow} --case {sellers} --case {buyers} --seller-share 10");
+    let shown = stage.types("arbiter", &shown).await?;
+    let is_genuine = |case: usize| shown.pointer(&format!("/cases/{case}/case/genuine")) == Some(&true.into());
+    if is_genuine(0) || !is_genuine(1) {
+        return Err(CliError::Demo("the arbiter does not see which case was forged".to_owned()));
+    }
+    let statement = desk.file("why.txt", "The seller's photo is not the one that was committed to.\n")?;
+    let (_, rationale) =
+        case(stage, "arbiter", &desk, &escrow, &format!("rationale --statement {statement}")).await?;
+    stage.types("arbiter", &format!("rule {escrow} --seller-share 10 --rationale-hash {rationale}")).await?;
+    stage.types("stranger", &format!("withdraw {escrow}")).await?;
+    stage.types("buyer", &format!("receipt {escrow}")).await?;
+    close(stage, &escrow, 2).await?;
+    Ok(vec![("buyer", -stage.units("0.2")?), ("seller", stage.units("0.2")?)])
+}
+
+/// Somebody builds a case. Returns its folder, and the hash to commit to.
+async fn case(
+    stage: &mut Stage<'_>,
+    who: &'static str,
+    desk: &Desk,
+    escrow: &str,
+    purpose_and_files: &str,
+) -> Result<(String, String)> {
+    let purpose = purpose_and_files.split_whitespace().next().unwrap_or_default();
+    let folder = desk.path(&format!("{who}-{purpose}"));
+    let built = stage.types(who, &format!("case build {escrow} --to {folder} --for {purpose_and_files}")).await?;
+    let hash = built.get("hash").and_then(|hash| hash.as_str()).map(str::to_owned);
+    Ok((folder, hash.ok_or_else(|| CliError::Demo("case build returned no hash".to_owned()))?))
 }
 
 /// Half each, as the terms say.
@@ -218,6 +273,38 @@ async fn frozen(stage: &mut Stage<'_>) -> Result<Gains> {
     Ok(vec![("buyer", -stage.units("0.8")?), ("seller", stage.units("0.76")?), ("marketplace", stage.units("0.04")?)])
 }
 
+/// A new folder for files, gone with this value.
+struct Desk(PathBuf);
+
+impl Desk {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("escrow-desk-{}", Keypair::new().pubkey()));
+        std::fs::create_dir(&path).map_err(|error| unwritten(&path, &error))?;
+        Ok(Self(path))
+    }
+
+    /// Writes a file into it, or over one that is there.
+    fn file(&self, name: &str, text: &str) -> Result<String> {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).map_err(|error| unwritten(&path, &error))?;
+        Ok(path.display().to_string())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::Demo(format!("cannot write {}: {error}", path.display()))
+}
+
 /// A file with a random secret, gone with this value.
 struct SecretFile {
     secret: [u8; 32],
@@ -232,7 +319,7 @@ impl SecretFile {
         let lock: [u8; 32] = Sha256::digest(secret).into();
         let path = std::env::temp_dir().join(format!("escrow-demo-{}", hex::encode(&lock[..8])));
         let written = std::fs::write(&path, hex::encode(secret));
-        written.map_err(|error| CliError::Demo(format!("cannot write {}: {error}", path.display())))?;
+        written.map_err(|error| unwritten(&path, &error))?;
         Ok(Self { secret, path })
     }
 

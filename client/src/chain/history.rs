@@ -11,6 +11,7 @@ use solana_client::{
     rpc_client::GetConfirmedSignaturesForAddress2Config,
     rpc_config::RpcTransactionConfig,
     rpc_request::{RpcError, RpcRequest},
+    rpc_response::RpcConfirmedTransactionStatusWithSignature,
 };
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::AccountMeta;
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// How many signatures a node is asked for at once; it gives no more.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 
 /// How many transactions are asked for at the same time.
 const CONCURRENT: usize = 8;
@@ -84,17 +85,7 @@ impl EscrowClient {
         let mut signatures: Vec<Signature> = Vec::new();
         let mut before = None;
         loop {
-            let config = GetConfirmedSignaturesForAddress2Config {
-                before,
-                until: None,
-                limit: Some(PAGE),
-                commitment: Some(self.at_least_confirmed()),
-            };
-            let question = |rpc: Arc<RpcClient>| {
-                let config = GetConfirmedSignaturesForAddress2Config { ..config };
-                async move { rpc.get_signatures_for_address_with_config(address, config).await }
-            };
-            let page = self.nodes.ask(question).await?;
+            let page = self.newest(address, before).await?;
             let count = page.len();
             for found in page {
                 let signature =
@@ -112,6 +103,23 @@ impl EscrowClient {
                 return Ok(signatures);
             }
         }
+    }
+
+    /// The newest transactions that name an address, or those before one of them, the newest first: at most
+    /// [`PAGE`].
+    pub(super) async fn newest(
+        &self,
+        address: &Pubkey,
+        before: Option<Signature>,
+    ) -> Result<Vec<RpcConfirmedTransactionStatusWithSignature>> {
+        let address = *address;
+        let commitment = Some(self.at_least_confirmed());
+        let question = |rpc: Arc<RpcClient>| async move {
+            let config =
+                GetConfirmedSignaturesForAddress2Config { before, until: None, limit: Some(PAGE), commitment };
+            rpc.get_signatures_for_address_with_config(&address, config).await
+        };
+        self.nodes.ask(question).await
     }
 
     /// One transaction; none where it is forgotten or cannot be had.

@@ -7,7 +7,7 @@ use anchor_lang::{
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 
-use super::{read::EscrowClient, record::MOST};
+use super::{history::PAGE, read::EscrowClient};
 use crate::{Error, EscrowAccount, Result};
 
 /// What is at an address.
@@ -93,11 +93,11 @@ impl EscrowClient {
     ///
     /// Where the node does not answer.
     pub async fn activity(&self, address: &Pubkey) -> Result<Activity> {
-        let page = self.newest(address).await?;
+        let page = self.newest(address, None).await?;
         Ok(Activity {
             transactions: page.len(),
             since: page.iter().filter_map(|found| found.block_time).min(),
-            all: page.len() < MOST,
+            all: page.len() < PAGE,
         })
     }
 

@@ -2,25 +2,19 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use solana_client::{
-    nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config,
-    rpc_response::RpcConfirmedTransactionStatusWithSignature,
-};
-use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 
-use super::read::{EscrowClient, Filter};
+use super::{
+    history::PAGE,
+    read::{EscrowClient, Filter},
+};
 use crate::{
     Error, Result,
     record::{Deal, Record},
 };
-
-/// The most transactions of an address that are looked through, which is what a node gives at once.
-pub(super) const MOST: usize = 1_000;
 
 /// The most deals that are read.
 const MOST_DEALS: usize = 100;
@@ -45,8 +39,8 @@ impl EscrowClient {
         for filter in filters {
             escrows.extend(self.list(&filter).await?.iter().map(|escrow| escrow.address));
         }
-        let page = self.newest(&escrow::ID).await?;
-        let mut cut = page.len() >= MOST;
+        let page = self.newest(&escrow::ID, None).await?;
+        let mut cut = page.len() >= PAGE;
         let executed = page.into_iter().filter(|found| found.err.is_none());
         let signatures: Vec<_> = executed.filter_map(|found| found.signature.parse().ok()).collect();
         let created = stream::iter(signatures.into_iter().map(|signature| self.created(signature)));
@@ -92,24 +86,9 @@ impl EscrowClient {
 
     /// Who paid for the first transaction of a wallet, if it was somebody else; none where that is too long ago to be found.
     async fn funder(&self, wallet: &Pubkey) -> Result<Option<Pubkey>> {
-        let page = self.newest(wallet).await?;
-        let oldest = page.last().filter(|_| page.len() < MOST).and_then(|found| found.signature.parse().ok());
+        let page = self.newest(wallet, None).await?;
+        let oldest = page.last().filter(|_| page.len() < PAGE).and_then(|found| found.signature.parse().ok());
         let Some(oldest) = oldest else { return Ok(None) };
         Ok(self.payer_of(oldest).await?.filter(|payer| payer != wallet))
-    }
-
-    /// The newest transactions that name an address, the newest first.
-    pub(super) async fn newest(&self, address: &Pubkey) -> Result<Vec<RpcConfirmedTransactionStatusWithSignature>> {
-        let address = *address;
-        let question = |rpc: Arc<RpcClient>| async move {
-            let config = GetConfirmedSignaturesForAddress2Config {
-                before: None,
-                until: None,
-                limit: Some(MOST),
-                commitment: Some(CommitmentConfig::confirmed()),
-            };
-            rpc.get_signatures_for_address_with_config(&address, config).await
-        };
-        self.nodes.ask(question).await
     }
 }

@@ -4,10 +4,16 @@
 use anchor_lang::Discriminator;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytemuck::Pod;
-use escrow::{event::*, state::Moved};
+use escrow::{
+    event::*,
+    state::{Escrow, Milestone, Moved},
+};
 use solana_pubkey::Pubkey;
 
-use super::action::{Effects, EscrowInstruction};
+use super::{
+    account::EscrowAccount,
+    action::{Effects, EscrowInstruction},
+};
 
 /// Defines the enum of all events and how each is decoded.
 macro_rules! events {
@@ -66,6 +72,23 @@ impl EscrowEvent {
                 Effects { paid_out: Some((*recipient, event.amount)), ..Effects::default() }
             }
             _ => Effects::default(),
+        }
+    }
+
+    /// The time at which the program logged it on `before`, by the program's own clock, where that follows from a deadline that it
+    /// set: a node's time of the block may be a second beside it.
+    pub fn time(&self, before: &EscrowAccount) -> Option<i64> {
+        let own = |milestone: u8, deadline: i64, window: fn(&Escrow, &Milestone) -> u32| {
+            let milestone = before.milestones.get(usize::from(milestone))?;
+            // With a hash-lock the later of two deadlines holds, and the other one says nothing about now.
+            let is_own = !before.state.is_hashlocked() || deadline > milestone.deadline;
+            deadline.checked_sub(window(&before.state, milestone).into()).filter(|_| is_own)
+        };
+        match self {
+            Self::Funded(event) => event.cooling_off_end.checked_sub(before.state.cooling_off.into()),
+            Self::Delivered(event) => own(event.milestone, event.deadline, |_, milestone| milestone.review_window),
+            Self::Disputed(event) => own(event.milestone, event.deadline, |escrow, _| escrow.ruling_window),
+            _ => None,
         }
     }
 

@@ -138,9 +138,9 @@ impl Replay {
             (EscrowInstruction::Create { terms }, Some(payer)) => EscrowAccount::agreed(terms, payer).ok(),
             _ => self.state.take(),
         };
-        let replayed =
-            before.as_ref().zip(entry.time).and_then(|(before, time)| entry.action.preview(before, time).ok());
         // What the program logged about its own time counts for more than the block's.
+        let time = |before| event.and_then(|event| event.time(before)).or(entry.time);
+        let replayed = before.as_ref().and_then(|before| entry.action.preview(before, time(before)?).ok());
         let agrees =
             |preview: &Preview| event.is_none_or(|event| event.effects(&entry.action.instruction) == preview.effects);
         let replayed = replayed.filter(agrees);

@@ -145,13 +145,13 @@ impl EscrowClient {
         ask: impl Fn(Node, Arc<RpcClient>) -> F,
         choose: impl Fn(Time, &[O]) -> std::result::Result<T, PrepareError>,
     ) -> Result<T> {
-        let mut last = None;
+        let mut last = (PrepareError::TooFew { nodes: self.nodes.all().len(), agree: 0, needed: 1 }, Errors::new());
         for _ in 0..OFFERS {
             let at = now();
             let (offers, errors) = gather(&self.nodes, &ask).await;
             match choose(at, &offers) {
                 Ok(chosen) => return Ok(chosen),
-                Err(error) => last = Some((error, errors)),
+                Err(error) => last = (error, errors),
             }
             tokio::time::sleep(Duration::from_millis(self.sending.driver.pace.poll)).await;
         }
@@ -303,15 +303,11 @@ const OFFERS: u32 = 5;
 
 type Errors = Vec<(String, ClientError)>;
 
-fn unprepared(last: Option<(PrepareError, Errors)>) -> Error {
-    match last {
+fn unprepared((error, errors): (PrepareError, Errors)) -> Error {
+    match errors.into_iter().next() {
         // A node's own reason says more than how many there are too few.
-        Some((_, errors)) if !errors.is_empty() => {
-            let (url, error) = errors.into_iter().next().unwrap_or_else(|| (String::new(), unnamed()));
-            Error::Rpc { url, source: Box::new(without_url(error)) }
-        }
-        Some((error, _)) => Error::Lifetime(error),
-        None => Error::Journal("no lifetime".to_owned()),
+        Some((url, error)) => Error::Rpc { url, source: Box::new(without_url(error)) },
+        None => Error::Lifetime(error),
     }
 }
 

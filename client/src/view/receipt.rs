@@ -5,8 +5,10 @@ use solana_pubkey::Pubkey;
 
 use super::{Amount, Role, Shares, Time, VERSION};
 use crate::{
+    Terms,
+    amount::format_amount,
     due, receipt,
-    terms::Asset,
+    terms::{Asset, asset_of},
     words::{self, Denomination, name},
 };
 
@@ -124,6 +126,8 @@ pub struct Movement {
     pub paid_in: bool,
     /// Whose address.
     pub address: String,
+    /// Who is on the other side: the seller for the buyer, and the buyer for all others.
+    pub counterparty: String,
     /// The token's mint; none for SOL.
     pub mint: Option<String>,
     /// How much.
@@ -160,7 +164,7 @@ impl Receipt {
             terms_hash: hex::encode(terms.hash()?),
             buyer: terms.buyer.to_string(),
             seller: terms.seller.to_string(),
-            mint: mint(receipt),
+            mint: mint(receipt.asset),
             decimals_unknown: denomination.unknown_because(),
             document_hash: (terms.document_hash != [0; 32]).then(|| hex::encode(terms.document_hash)),
             ending: match receipt.ending {
@@ -175,7 +179,7 @@ impl Receipt {
             paid_out: shares(receipt.paid_out),
             due: shares(receipt.due()),
             decisions: receipt.decisions.iter().map(decision).collect(),
-            movements: movements(receipt, None, denomination, now),
+            movements: movements(&receipt.escrow, terms, &receipt.movements, denomination, now),
             closed: receipt.closed.map(|closed| closed.to_string()),
             text: words::receipt::ending(receipt, denomination),
             note: words::receipt::NO_INVOICE.to_owned(),
@@ -183,62 +187,85 @@ impl Receipt {
     }
 }
 
-fn mint(receipt: &receipt::Receipt) -> Option<String> {
-    match receipt.asset {
+fn mint(asset: Asset) -> Option<String> {
+    match asset {
         Asset::Sol => None,
         Asset::Token { mint, .. } => Some(mint.to_string()),
     }
 }
 
-/// What moved in a deal, as seen at the chain's present time `now`: all of it, or what was `whose`.
-pub fn movements(
-    receipt: &receipt::Receipt,
-    whose: Option<&Pubkey>,
+/// What moved in the escrow at this address with these terms, as seen at the chain's present time `now`.
+pub fn movements<'a>(
+    escrow: &Pubkey,
+    terms: &Terms,
+    moved: impl IntoIterator<Item = &'a receipt::Movement>,
     denomination: &Denomination,
     now: i64,
 ) -> Vec<Movement> {
-    let movement = |one: &receipt::Movement| Movement {
-        escrow: receipt.escrow.to_string(),
-        role: match one.direction {
-            receipt::Direction::In => Role::Buyer,
-            receipt::Direction::Out(recipient) => due::role_of(recipient).into(),
-        },
-        paid_in: one.direction == receipt::Direction::In,
-        address: one.address.to_string(),
-        mint: mint(receipt),
-        amount: denomination.amount(one.units).into(),
-        time: words::Time::new(one.time, now).into(),
-        slot: one.slot.to_string(),
-        signature: one.signature.to_string(),
+    let movement = |one: &receipt::Movement| {
+        let role = match one.direction {
+            receipt::Direction::In => due::Role::Buyer,
+            receipt::Direction::Out(recipient) => due::role_of(recipient),
+        };
+        Movement {
+            escrow: escrow.to_string(),
+            role: role.into(),
+            paid_in: one.direction == receipt::Direction::In,
+            address: one.address.to_string(),
+            counterparty: if role == due::Role::Buyer { terms.seller } else { terms.buyer }.to_string(),
+            mint: mint(asset_of(terms)),
+            amount: denomination.amount(one.units).into(),
+            time: words::Time::new(one.time, now).into(),
+            slot: one.slot.to_string(),
+            signature: one.signature.to_string(),
+        }
     };
-    let is_theirs = |one: &&receipt::Movement| whose.is_none_or(|whose| one.address == *whose);
-    receipt.movements.iter().filter(is_theirs).map(movement).collect()
+    moved.into_iter().map(movement).collect()
 }
 
 impl Movement {
     /// The columns of a table of movements.
-    pub const COLUMNS: [&'static str; 10] =
-        ["time", "escrow", "direction", "role", "address", "amount", "units", "decimals", "mint", "signature"];
+    pub const COLUMNS: [&'static str; 12] = [
+        "time",
+        "escrow",
+        "role",
+        "direction",
+        "amount",
+        "asset",
+        "base_units",
+        "decimals",
+        "address",
+        "counterparty",
+        "slot",
+        "signature",
+    ];
 
     /// The row in it. Nothing in it needs quotes: it is addresses, numbers and words.
-    pub fn row(&self) -> [String; 10] {
+    pub fn row(&self) -> [String; 12] {
         let Amount { units, decimals, .. } = &self.amount;
         let digits = match (units.parse(), decimals) {
-            (Ok(units), Some(decimals)) => crate::amount::format_amount(units, *decimals),
+            (Ok(units), Some(decimals)) => format_amount(units, *decimals),
             _ => String::new(),
         };
         [
             self.time.time.clone(),
             self.escrow.clone(),
-            if self.paid_in { "in" } else { "out" }.to_owned(),
             self.role.to_string(),
-            self.address.clone(),
+            self.direction().to_owned(),
             digits,
+            self.mint.clone().unwrap_or_else(|| "SOL".to_owned()),
             units.clone(),
             decimals.map(|decimals| decimals.to_string()).unwrap_or_default(),
-            self.mint.clone().unwrap_or_else(|| "SOL".to_owned()),
+            self.address.clone(),
+            self.counterparty.clone(),
+            self.slot.clone(),
             self.signature.clone(),
         ]
+    }
+
+    /// As the one at `address` would say it.
+    pub const fn direction(&self) -> &'static str {
+        if self.paid_in { "paid" } else { "received" }
     }
 }
 

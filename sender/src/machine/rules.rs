@@ -10,6 +10,10 @@ use crate::{
 /// it, and a fork that is longer would have been final itself.
 pub const FORK_DEPTH: u64 = 32;
 
+/// Defines `Rule`, an enum of the rules that an engine rests on, and `Rules`, those that hold. Each rule is a function of `Rules`
+/// that asks `off`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident,)*) => {
         /// The rules by name.
@@ -22,10 +26,31 @@ macro_rules! rules {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$rule,)*];
         }
+
+        /// The rules that hold: all of them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct Rules {
+            without: Option<Rule>,
+        }
+
+        impl Rules {
+            /// All rules.
+            pub const ALL: Self = Self { without: None };
+
+            /// All rules but one.
+            #[cfg(any(test, feature = "ablation"))]
+            pub fn without(rule: Rule) -> Self {
+                Self { without: Some(rule) }
+            }
+
+            fn off(self, rule: Rule) -> bool {
+                self.without == Some(rule)
+            }
+        }
     };
 }
 
-rules! {
+crate::rules! {
     /// [`Rules::journal_first`].
     JournalFirst,
     /// [`Rules::ends_a_life`].
@@ -74,26 +99,7 @@ rules! {
     SameLifetime,
 }
 
-/// The rules that hold: all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    without: Option<Rule>,
-}
-
 impl Rules {
-    /// All rules.
-    pub const ALL: Self = Self { without: None };
-
-    /// All rules but one.
-    #[cfg(any(test, feature = "ablation"))]
-    pub fn without(rule: Rule) -> Self {
-        Self { without: Some(rule) }
-    }
-
-    fn off(self, rule: Rule) -> bool {
-        self.without == Some(rule)
-    }
-
     /// Nothing is sent before the journal has it.
     pub fn journal_first(self) -> bool {
         !self.off(Rule::JournalFirst)

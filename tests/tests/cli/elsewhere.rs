@@ -5,7 +5,7 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::{Folder, Ran, Stage, command};
+use crate::{DAY, Folder, Ran, Stage, command};
 
 /// A machine without a network, on which the escrow's state was carried.
 fn offline(stage: &Stage, words: &str) -> Ran {
@@ -44,6 +44,40 @@ async fn what_was_signed_elsewhere_is_sent_here() {
     // Twice is once: the same bytes are the same transaction, and the escrow is no longer as it was signed for.
     send(&format!("{release} {given}")).fails(2, &["was signed"]);
     assert_eq!(stage.asks("buyer", &format!("show {escrow}"))["milestones"][0]["remaining"]["text"], "0.6 SOL");
+}
+
+/// The transaction is built twice, and the escrow is the same both times: its address follows from the block hash.
+#[tokio::test]
+async fn an_escrow_is_created_with_a_signature_from_elsewhere() {
+    let stage = Stage::new().await;
+    let hash = stage.net.rpc().get_latest_blockhash().await.unwrap();
+    let present = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let at = |days: u64| escrow_client::words::Time::new((present + days * DAY) as i64, 0).rfc3339();
+    let (deliver, fund) = (at(60), at(30));
+    let parties = "create --seller {seller} --arbiter {arbiter} --amount 1 --fund";
+    let create = format!("{parties} --deliver-by {deliver} --fund-by {fund} --blockhash {hash}");
+    let run = |line: String| {
+        let mut command = command(&stage.folder);
+        let line = format!("--url {} --yes --output json {line}", stage.net.rpc_url());
+        Ran::new(line.clone(), command.args(stage.words(&line)).output().unwrap())
+    };
+    let signed = run(format!("{create} --sign-only -k buyer.json")).succeeds().json();
+    let again = run(format!("{create} --sign-only -k buyer.json")).succeeds().json();
+    assert_eq!(signed["transactions"], again["transactions"], "the same bytes");
+    let given = format!("-k {{buyer}} --signer {}", signature(&signed));
+    for (line, why) in [
+        (format!("{parties} --deliver-by 9d --fund-by {fund} --blockhash {hash} {given}"), "every deadline is a time"),
+        (format!("{parties} --deliver-by {deliver} --blockhash {hash} {given}"), "name --fund-by"),
+        (format!("{parties} --deliver-by {deliver} --fund-by {fund} {given}"), "--blockhash"),
+        (format!("{create} --delivery-code {given}"), "--hashlock"),
+        (format!("{create} --undelivered 1 {given}"), "was signed"),
+    ] {
+        run(line).fails(2, &[why]);
+    }
+    let created = run(format!("{create} {given}")).succeeds().json();
+    let escrow = created["address"].as_str().unwrap();
+    assert_eq!(stage.asks("seller", &format!("show {escrow}"))["state"], "active");
+    run(format!("{create} {given}")).fails(1, &[escrow]);
 }
 
 /// Two hands: who pays the fee signs here, and the buyer elsewhere.

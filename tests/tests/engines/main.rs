@@ -2,6 +2,7 @@
 
 mod due;
 mod evidence;
+mod histories;
 mod keep;
 mod receipts;
 mod watch;

@@ -2,22 +2,7 @@
 //!
 //! All of them hold always. A simulation may take one away (feature `ablation`), to show that it would notice.
 
-macro_rules! rules {
-    ($($(#[$doc:meta])* $rule:ident,)*) => {
-        /// The rules by name.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Rule {
-            $($(#[$doc])* $rule,)*
-        }
-
-        impl Rule {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$rule,)*];
-        }
-    };
-}
-
-rules! {
+escrow_sender::rules! {
     /// [`Rules::is_behind`].
     NeverBack,
     /// [`Rules::least_slot`].
@@ -46,26 +31,7 @@ rules! {
     InOrder,
 }
 
-/// The rules that hold: all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    without: Option<Rule>,
-}
-
 impl Rules {
-    /// All rules.
-    pub const ALL: Self = Self { without: None };
-
-    /// All rules but one.
-    #[cfg(any(test, feature = "ablation"))]
-    pub fn without(rule: Rule) -> Self {
-        Self { without: Some(rule) }
-    }
-
-    fn off(self, rule: Rule) -> bool {
-        self.without == Some(rule)
-    }
-
     /// An account from before what was seen already is from a node that is behind: it says nothing.
     pub fn is_behind(self, slot: u64, seen: u64) -> bool {
         slot < seen && !self.off(Rule::NeverBack)
