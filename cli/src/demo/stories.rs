@@ -128,8 +128,7 @@ async fn desk(stage: &mut Stage<'_>) -> Result<Gains> {
         return Err(CliError::Demo("the arbiter does not see which case was forged".to_owned()));
     }
     let statement = desk.file("why.txt", "The seller's photo is not the one that was committed to.\n")?;
-    let (_, rationale) =
-        case(stage, "arbiter", &desk, &escrow, &format!("rationale --statement {statement}")).await?;
+    let (_, rationale) = case(stage, "arbiter", &desk, &escrow, &format!("rationale --statement {statement}")).await?;
     stage.types("arbiter", &format!("rule {escrow} --seller-share 10 --rationale-hash {rationale}")).await?;
     stage.types("stranger", &format!("withdraw {escrow}")).await?;
     stage.types("buyer", &format!("receipt {escrow}")).await?;

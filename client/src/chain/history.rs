@@ -115,8 +115,7 @@ impl EscrowClient {
         let address = *address;
         let commitment = Some(self.at_least_confirmed());
         let question = |rpc: Arc<RpcClient>| async move {
-            let config =
-                GetConfirmedSignaturesForAddress2Config { before, until: None, limit: Some(PAGE), commitment };
+            let config = GetConfirmedSignaturesForAddress2Config { before, until: None, limit: Some(PAGE), commitment };
             rpc.get_signatures_for_address_with_config(&address, config).await
         };
         self.nodes.ask(question).await

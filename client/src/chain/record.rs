@@ -1,8 +1,6 @@
 //! Somebody's record, from a node: the program's newest transactions, since `fund`, `release` and `expire` do not name the seller.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-};
+use std::collections::{BTreeSet, HashMap};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use solana_pubkey::Pubkey;

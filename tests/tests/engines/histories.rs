@@ -2,7 +2,8 @@
 
 use escrow_client::{
     EscrowInstruction,
-    event::{Delivered, Disputed, EscrowEvent, Events, Funded},
+    escrow::event::{Delivered, Disputed, Funded},
+    event::{EscrowEvent, Events},
     history::{Completeness, Entry, History},
 };
 use escrow_tests::lives::{Act, Life, Random};
