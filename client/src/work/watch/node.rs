@@ -165,7 +165,7 @@ impl EscrowClient {
         address: &Pubkey,
         signatures: &[Signature],
     ) -> Result<Vec<Option<Vec<crate::history::Entry>>>> {
-        let read = stream::iter(signatures).map(|signature| self.entries(address, *signature));
+        let read = stream::iter(signatures.iter().copied()).map(|signature| self.entries(address, signature));
         read.buffered(CONCURRENT).collect::<Vec<_>>().await.into_iter().collect()
     }
 }

@@ -1,9 +1,6 @@
 //! Listening is held against what the chain says: each event and each reminder in order, none missing, none under two ids,
 //! at most the last one repeated after a kill. Whatever the nodes do, and with a kill at every step.
 
-mod chain;
-mod oracle;
-
 use std::{collections::BTreeMap, time::Instant};
 
 use escrow_client::{
@@ -14,14 +11,13 @@ use escrow_client::{
         Settings, Subject, View, Watch, What,
     },
 };
-use escrow_tests::lives::{Life, Random, people};
+use escrow_tests::{
+    chain::{self, Chain, Counts, Nodes},
+    expected::{Begin, expected},
+    lives::{Life, Random, people},
+};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-
-use self::{
-    chain::{Chain, Counts, Nodes},
-    oracle::{Begin, expected},
-};
 
 /// As many as a full run takes; without `ESCROW_EFFORT`, a tenth of them.
 const FULL: u64 = 5_000;
@@ -36,7 +32,8 @@ const MOST: u64 = 5_000;
 const ENOUGH: u32 = 30;
 
 /// Without a gap: a node that explains everything is always there.
-const SETTINGS: Settings = Settings { rounds_before_gap: None, quiet_rounds: 3 };
+const SETTINGS: Settings =
+    Settings { rounds_before_gap: None, rounds_before_unread: None, quiet_rounds: 3, most_listed: 5 };
 
 struct World {
     random: Random,
@@ -301,7 +298,7 @@ fn what_no_node_tells_is_told_as_a_gap_and_then_it_goes_on() {
     };
     let mut watch = Watch::new(
         Cursor::beginning(life.address),
-        Settings { rounds_before_gap: Some(3), quiet_rounds: 2 },
+        Settings { rounds_before_gap: Some(3), quiet_rounds: 2, ..Settings::default() },
         Rules::ALL,
     );
     let mut events = Vec::new();
