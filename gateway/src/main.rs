@@ -194,6 +194,8 @@ async fn serve(mut config: Config, settings: &Settings) -> Outcome {
     if settings.demo {
         let started = escrow_localnet::Localnet::start(escrow_localnet::Config::default()).await?;
         config.nodes = vec![started.rpc_url().to_owned()];
+        // It does not begin with slot 0.
+        config.index.first_slot = started.rpc().get_first_available_block().await?;
         println!("a validator of its own: {}", started.rpc_url());
         net = Some(started);
     }

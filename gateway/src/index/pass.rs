@@ -33,6 +33,8 @@ const HELD: i64 = 30_000;
 const MOST_DUE: i64 = 500;
 /// How often a transaction that cannot be read is tried again, in milliseconds, and how many at once.
 const RETRY: (i64, i64) = (60_000, 8);
+/// What to do where no node remembers.
+const REMEMBERS: &str = "name one that remembers, or, if the program came later, set index.first_slot";
 /// Rows that are deleted at once.
 const DELETED: i64 = 1_000;
 
@@ -208,7 +210,8 @@ impl<N: Node> Index<N> {
 
     /// Everything behind the floor, as far as the chain is finalized; else why not.
     async fn advance(&mut self, generation: &Generation) -> Result<Result<Advance, String>, Stop> {
-        let (number, floor) = (generation.number, read(generation.floor));
+        let number = generation.number;
+        let floor = read(generation.floor).max(self.patience.first_slot.saturating_sub(1));
         let (top, time) = match self.node.answer(&Ask::Accounts { addresses: Vec::new(), least_slot: floor }).await {
             Heard::Accounts { slot, time, .. } if slot >= floor => (slot, time),
             Heard::Accounts { slot, .. } => return Ok(Err(Trouble::Behind { slot, seen: floor }.to_string())),
@@ -217,6 +220,7 @@ impl<N: Node> Index<N> {
         };
         let (end, found) = match self.walk(number, floor, top).await? {
             Ok(walked) => walked,
+            Err(trouble @ Trouble::Forgotten(_)) => return Ok(Err(format!("{trouble}; {REMEMBERS}"))),
             Err(trouble) => return Ok(Err(trouble.to_string())),
         };
         let time_of_end = if end == top { Some(time) } else { found.iter().filter_map(|entry| entry.time).max() };

@@ -15,20 +15,24 @@ use crate::harness::{Database, SOL, User, config, databases, gateway, net, peopl
 async fn indexing(database: &Database, url: &str) -> (Gateway, User) {
     let mut config = config(url);
     config.roles = vec![Role::Api, Role::Index];
-    config.index.pause_ms = 100;
+    (config.index.pause_ms, config.index.fresh_seconds) = (100, 5);
+    config.index.first_slot = net().await.rpc().get_first_available_block().await.expect("a slot");
     let gateway = gateway(database, config).await;
     let user = User::new(&gateway, "shop", &[Scope::Read]).await;
     (gateway, user)
 }
 
 /// Waits until something is as it should be.
-async fn until<F: Future<Output = Option<T>>, T>(what: &str, ask: impl Fn() -> F) -> T {
+async fn until<F: Future<Output = Option<T>>, T>(user: &User, what: &str, ask: impl Fn() -> F) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{what} has not come within a minute");
+        if began.elapsed() > Duration::from_secs(60) {
+            let cluster = user.get("/v1/cluster").await;
+            panic!("{what} has not come within a minute: {cluster:?}");
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -72,7 +76,8 @@ fn the_index_lists_what_the_chain_lists_by_every_filter() {
     run(async {
         for database in databases() {
             let net = net().await;
-            let plain = world(&sqlite()).await;
+            let other = sqlite();
+            let plain = world(&other).await;
             let people = people(net).await;
             let mut deals = Vec::new();
             for _ in 0..3 {
@@ -82,11 +87,11 @@ fn the_index_lists_what_the_chain_lists_by_every_filter() {
             let (_, status) = plain.user.execute(refund, &[&people[1]]).await;
             assert_eq!(status["status"], "finalized", "{status}");
             let (gateway, user) = indexing(&database, net.rpc_url()).await;
-            until("the refund", || async {
+            until(&user, "the refund", || async {
                 told(&user, &deals[0]).await.iter().any(|one| one["event"]["kind"] == "refund").then_some(())
             })
             .await;
-            until("a fresh index", || async {
+            until(&user, "a fresh index", || async {
                 let cluster = user.get("/v1/cluster").await.expect(200);
                 cluster["index"]["complete_seconds_ago"].is_number().then_some(())
             })
@@ -126,7 +131,7 @@ fn the_index_lists_what_the_chain_lists_by_every_filter() {
             (alone.roles, alone.index.fresh_seconds) = (vec![Role::Api], 1);
             let gateway = crate::harness::gateway(&database, alone).await;
             let user = User::new(&gateway, "shop", &[Scope::Read]).await;
-            until("what is old", || async {
+            until(&user, "what is old", || async {
                 (addresses(&user, &format!("party={buyer}")).await.1 == "confirmed").then_some(())
             })
             .await;
@@ -167,7 +172,8 @@ fn seeds() -> u64 {
 fn behind_a_node_that_goes_wrong_the_log_is_the_history_of_the_chain() {
     run(async {
         let net = net().await;
-        let plain = world(&sqlite()).await;
+        let other = sqlite();
+        let plain = world(&other).await;
         for seed in 0..seeds() {
             let proxy = Proxy::start([net.rpc_url()], plan(seed)).await.unwrap();
             let database = sqlite();
@@ -192,7 +198,7 @@ fn behind_a_node_that_goes_wrong_the_log_is_the_history_of_the_chain() {
                     .map(|one| (&one["signature"], &one["action"]))
                     .collect();
                 assert_eq!(happened.len(), 3, "{history}");
-                let events = until("the log", || async {
+                let events = until(&user, "the log", || async {
                     let events = told(&user, escrow).await;
                     (events.iter().filter(|one| !one["event"]["change"].is_null()).count() >= 3).then_some(events)
                 })
@@ -226,7 +232,7 @@ fn an_index_whose_node_does_not_answer_says_so_and_is_asked_all_the_same() {
         let proxy = Proxy::start([net.rpc_url()], silent).await.unwrap();
         let database = sqlite();
         let (_gateway, user) = indexing(&database, &proxy.url()).await;
-        let ready = until("a degraded index", || async {
+        let ready = until(&user, "a degraded index", || async {
             let ready = user.send(Method::GET, "/readyz", &[], None).await.expect(200);
             (ready["degraded"] == true).then_some(ready)
         })
@@ -235,7 +241,10 @@ fn an_index_whose_node_does_not_answer_says_so_and_is_asked_all_the_same() {
         assert!(check["detail"].as_str().unwrap().contains("the node did not answer"), "{check}");
         let cluster = user.get("/v1/cluster").await.expect(200);
         assert!(cluster["index"]["trouble"].as_str().unwrap().contains("the node did not answer"), "{cluster}");
-        assert_eq!(user.get("/v1/escrows?limit=1").await.expect(200)["finality"], "confirmed");
+        until(&user, "a list from the chain", || async {
+            (user.get("/v1/escrows?limit=1").await.expect(200)["finality"] == "confirmed").then_some(())
+        })
+        .await;
         proxy.shutdown().await;
     });
 }

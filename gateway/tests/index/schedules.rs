@@ -51,7 +51,7 @@ async fn schedule(seed: u64, database: Database) -> Result<Counts, String> {
         match random.below(5) {
             // It is killed somewhere.
             0 | 1 => {
-                let polls = random.below(400);
+                let polls = random.choose(&[3, 10, 30, 90]) + random.below(10);
                 let ended = {
                     let mut pass = pin!(world.index.pass());
                     cut(&mut pass, polls).await
@@ -67,7 +67,7 @@ async fn schedule(seed: u64, database: Database) -> Result<Counts, String> {
             // It stops for longer than its lease, another one works, and then it goes on where it was.
             2 => {
                 let mut other = process(&world.database, &node, &world.time, PATIENCE);
-                let polls = random.below(400);
+                let polls = random.choose(&[3, 10, 30, 90]) + random.below(10);
                 let mut pass = pin!(world.index.pass());
                 if cut(&mut pass, polls).await.is_none() {
                     world.time.pass(31_000);

@@ -127,7 +127,10 @@ pub struct Database {
 
 impl Database {
     pub async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        // In memory, where there is such a folder: what survives a loss of power is not tried here.
+        let memory = std::path::Path::new("/dev/shm");
+        let folder =
+            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("gateway.db").display());
         Self { store: Store::open(&url, 4).await.expect("a database"), _folder: Some(folder) }
     }

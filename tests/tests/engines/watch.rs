@@ -62,12 +62,9 @@ impl World {
         let mut begins = BTreeMap::new();
         let mut escrows = Vec::new();
         let everything = random.once_in(2);
-        let subject = match random.once_in(2) {
-            true => Subject::Party(people::ARBITER),
-            false => Subject::Named,
-        };
+        let subject = random.choose(&[Subject::Party(people::ARBITER), Subject::Named, Subject::All]);
         for life in &chain.lives {
-            let is_theirs = life.terms.arbiter == people::ARBITER;
+            let is_theirs = subject == Subject::All || life.terms.arbiter == people::ARBITER;
             let view = View {
                 slot: chain.slots[tip].number,
                 time: chain.slots[tip].time,
@@ -82,12 +79,12 @@ impl World {
                     escrows.push(Cursor::since(life.address, &view));
                     begins.insert(life.address, Begin::At(tip));
                 }
-                (Subject::Party(_), false) if is_theirs && view.account.is_some() => {
+                (Subject::Party(_) | Subject::All, false) if is_theirs && view.account.is_some() => {
                     escrows.push(Cursor::since(life.address, &view));
                     begins.insert(life.address, Begin::At(tip));
                 }
                 // One that ended before is nobody's concern; one that comes later is found.
-                (Subject::Party(_), false) if is_theirs => {
+                (Subject::Party(_) | Subject::All, false) if is_theirs => {
                     let created = |slot: &chain::Slot| {
                         slot.transactions.iter().any(|one| one.acts.iter().any(|act| act.action.escrow == life.address))
                     };
@@ -95,10 +92,10 @@ impl World {
                         begins.insert(life.address, Begin::Creation);
                     }
                 }
-                (Subject::Party(_), true) if is_theirs => {
+                (Subject::Party(_) | Subject::All, true) if is_theirs => {
                     begins.insert(life.address, Begin::Creation);
                 }
-                (Subject::Party(_), _) => {}
+                (Subject::Party(_) | Subject::All, _) => {}
             }
         }
         let discovered = if everything { 0 } else { chain.slots[tip].number };

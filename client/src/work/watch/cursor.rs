@@ -59,7 +59,7 @@ pub enum Subject {
     Named,
     /// And those that name this address from now on as buyer, seller, arbiter or attester.
     Party(Pubkey),
-    /// And all others to which something happens.
+    /// And all that are created from now on.
     All,
 }
 

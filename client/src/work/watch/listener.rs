@@ -12,7 +12,7 @@ use super::{
     rules::Rules,
     view::View,
 };
-use crate::{EscrowAccount, node::MOST_ACCOUNTS};
+use crate::{EscrowAccount, EscrowInstruction, history::Entry, node::MOST_ACCOUNTS};
 
 /// The most escrows that are asked for at once: the clock is asked for beside them.
 pub(super) const MOST_ESCROWS: usize = MOST_ACCOUNTS - 1;
@@ -184,7 +184,11 @@ impl Listener {
                 };
                 if *address == escrow::ID {
                     let found = self.discovery.as_mut().map(|discovery| discovery.heard(answer));
-                    found.into_iter().flatten().for_each(|entry| self.add(entry.action.escrow));
+                    // What comes later in its life is told from the creation on: and one that is over stays over.
+                    let is_creation =
+                        |entry: &Entry| matches!(entry.action.instruction, EscrowInstruction::Create { .. });
+                    let created = found.into_iter().flatten().filter(is_creation);
+                    created.for_each(|entry| self.add(entry.action.escrow));
                 } else if let Some(watch) = self.watches.get_mut(address) {
                     watch.heard(answer);
                 }
