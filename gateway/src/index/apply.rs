@@ -1,6 +1,6 @@
 //! Escrows to which something happened: replayed, held against their accounts, written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 
 use escrow_client::{
     EscrowAccount, escrow,
@@ -172,8 +172,8 @@ impl<N: Node> Index<N> {
         let mut last: HashMap<Pubkey, &EscrowAccount> = HashMap::new();
         for event in events {
             let asset = rows::asset(event);
-            if !denominations.contains_key(&asset) {
-                denominations.insert(asset, self.node.denomination(asset).await);
+            if let hash_map::Entry::Vacant(unknown) = denominations.entry(asset) {
+                unknown.insert(self.node.denomination(asset).await);
             }
             if let What::Change(step) = &event.what {
                 applied.first_changes.entry(event.escrow).or_insert(step.entry.slot);

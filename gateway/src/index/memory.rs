@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use escrow_client::history::Entry;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -12,6 +13,8 @@ pub struct Memory {
     pub tries: BTreeMap<Pubkey, u32>,
     /// Rounds in a row in which a transaction could not be read.
     pub unread: BTreeMap<Signature, u32>,
+    /// What the transactions behind the floor did, as far as they could be read.
+    pub bodies: BTreeMap<Signature, Vec<Entry>>,
     /// How far the rows are held against the accounts.
     pub reconciling: Option<Reconciling>,
     /// When they are next held against them, in unix milliseconds; at once in the beginning.

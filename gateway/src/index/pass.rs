@@ -33,6 +33,8 @@ const HELD: i64 = 30_000;
 const MOST_DUE: i64 = 500;
 /// How often a transaction that cannot be read is tried again, in milliseconds, and how many at once.
 const RETRY: (i64, i64) = (60_000, 8);
+/// Transactions that are asked for at once.
+const BODIES: usize = 100;
 /// What to do where no node remembers.
 const REMEMBERS: &str = "name one that remembers, or, if the program came later, set index.first_slot";
 /// Rows that are deleted at once.
@@ -258,7 +260,11 @@ impl<N: Node> Index<N> {
         let mut found = Vec::new();
         while let Some(question) = discovery.question() {
             self.renew().await?;
-            found.extend(discovery.heard(self.ask(question).await));
+            let answer = match question {
+                Question::Transactions(wanted) => self.bodies(generation, wanted).await?,
+                question => self.ask(question).await,
+            };
+            found.extend(discovery.heard(answer));
         }
         let Some(trouble) = discovery.trouble().cloned() else {
             self.memory(generation).unread.clear();
@@ -268,6 +274,26 @@ impl<N: Node> Index<N> {
             self.give_up(generation, signatures).await?;
         }
         Ok(Err(trouble))
+    }
+
+    /// What transactions did. What was read in a round before is not asked again: of many, some answer is always missing.
+    async fn bodies(&mut self, generation: i64, wanted: Vec<Signature>) -> Result<Answer, Stop> {
+        let asked: BTreeSet<Signature> = wanted.iter().copied().collect();
+        let known = &mut self.memory(generation).bodies;
+        known.retain(|signature, _| asked.contains(signature));
+        let unknown: Vec<Signature> = wanted.iter().filter(|wanted| !known.contains_key(wanted)).copied().collect();
+        for some in unknown.chunks(BODIES) {
+            self.renew().await?;
+            match self.ask(Question::Transactions(some.to_vec())).await {
+                Answer::Transactions(read) if read.len() == some.len() => {
+                    let read = some.iter().copied().zip(read).filter_map(|(signature, read)| Some((signature, read?)));
+                    self.memory(generation).bodies.extend(read);
+                }
+                answer => return Ok(answer),
+            }
+        }
+        let known = &self.memory(generation).bodies;
+        Ok(Answer::Transactions(wanted.iter().map(|wanted| known.get(wanted).cloned()).collect()))
     }
 
     /// About the program's transactions.

@@ -30,8 +30,8 @@ async fn until<F: Future<Output = Option<T>>, T>(user: &User, what: &str, ask: i
             return found;
         }
         if began.elapsed() > Duration::from_secs(60) {
-            let cluster = user.get("/v1/cluster").await;
-            panic!("{what} has not come within a minute: {cluster:?}");
+            let ready = user.get("/readyz").await;
+            panic!("{what} has not come within a minute: {ready:?}");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -144,7 +144,7 @@ fn the_index_lists_what_the_chain_lists_by_every_filter() {
 /// Everything that a node answers the index with may go wrong.
 fn plan(seed: u64) -> Plan {
     let lost = |method: &str, with: Wrong, dice: u64| {
-        Rule::on(method, Fault::Answer { delivered: false, with }).chance(200, seed * 10 + dice)
+        Rule::on(method, Fault::Answer { delivered: false, with }).chance(80, seed * 10 + dice)
     };
     let rules = [
         lost("getTransaction", Wrong::Nonsense(Nonsense::NullResult), 1),
@@ -154,8 +154,8 @@ fn plan(seed: u64) -> Plan {
         lost("getMultipleAccounts", Wrong::Nonsense(Nonsense::WrongTypes), 5),
         lost("getFirstAvailableBlock", Wrong::Nonsense(Nonsense::NotANumber), 6),
         lost("getProgramAccounts", Wrong::Reset, 7),
-        Rule::always(Fault::Behind(Lag::Slots(1 + seed % 20))).chance(150, seed * 10 + 8),
-        Rule::always(Fault::Down { ms: Some(300), delivered: false }).chance(20, seed * 10 + 9),
+        Rule::always(Fault::Behind(Lag::Slots(1 + seed % 20))).chance(60, seed * 10 + 8),
+        Rule::always(Fault::Down { ms: Some(300), delivered: false }).chance(10, seed * 10 + 9),
     ];
     Plan { seed, rules: rules.into() }
 }

@@ -192,7 +192,7 @@ fn what_cannot_be_read_becomes_a_dead_letter_and_is_told_when_it_can() {
             // The last one that did something: nothing that comes later asks for it.
             let hidden = node.with(|it| {
                 let all = it.chain.slots.iter().flat_map(|slot| &slot.transactions);
-                all.filter(|one| !one.acts.is_empty()).last().unwrap().signature
+                all.rev().find(|one| !one.acts.is_empty()).unwrap().signature
             });
             let switch = hide(&node, hidden, false);
             let patience = Patience { rounds_before_unread: 3, reconcile_every: i64::MAX, ..PATIENCE };
