@@ -1,11 +1,14 @@
 //! The log of what happened to escrows. See the migration for who writes it.
 
+use serde::Serialize;
 use sqlx::Row as _;
+use utoipa::ToSchema;
 
 use super::{Change, Store};
 
 /// How sure an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum EventFinality {
     /// It may yet be taken back.
     Provisional,

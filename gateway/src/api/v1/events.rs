@@ -29,7 +29,7 @@ use crate::{
         page,
     },
     problem::{Code, Problem, Result},
-    store::Logged,
+    store::{EventFinality, Logged},
     wire::Address,
 };
 
@@ -47,8 +47,8 @@ const LIFE: Duration = Duration::from_secs(600);
 pub struct LoggedEvent {
     /// Its place in the log: the event behind it has a higher one.
     pub number: String,
-    /// `provisional`, `final` or `reverted`. What is final stays.
-    pub finality: String,
+    /// How sure it is.
+    pub finality: EventFinality,
     /// The slot in which it happened, or in which it was noticed that a deadline is near.
     pub slot: String,
     /// When it was written, in unix seconds.
@@ -139,7 +139,7 @@ async fn is_kept(api: &Api, after: i64, name: &str) -> Result<()> {
 fn told(logged: &Logged) -> LoggedEvent {
     LoggedEvent {
         number: logged.number.to_string(),
-        finality: logged.event.finality.name().to_owned(),
+        finality: logged.event.finality,
         slot: logged.event.slot.to_string(),
         learned_at: logged.learned_at.div_euclid(1_000),
         event: serde_json::from_str(&logged.event.body).unwrap_or_default(),
