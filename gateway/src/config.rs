@@ -37,6 +37,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Caps.
     pub limits: Limits,
+    /// How patient the index is.
+    pub index: Index,
     /// How the log is written.
     pub log: LogFormat,
 }
@@ -49,6 +51,8 @@ pub enum Role {
     Api,
     /// Repeats what was submitted until its outcome is known.
     Submit,
+    /// Keeps the index of escrows and the log of events.
+    Index,
     /// Everything.
     All,
 }
@@ -73,6 +77,25 @@ pub struct Limits {
     pub owner_per_minute: u32,
     /// The most that a wallet may add as priority fee, in lamports.
     pub priority_fee: u64,
+    /// The most event streams that are open at once.
+    pub event_streams: usize,
+}
+
+/// How patient the index is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Index {
+    /// The slot in which the program was deployed, or from which on the nodes remember: what was before is of no concern.
+    pub first_slot: u64,
+    /// How often the nodes are asked, in milliseconds.
+    pub pause_ms: u64,
+    /// After how many rounds in which no node explains an escrow's account that is told as an event `gap`, and the account
+    /// believed. None: never.
+    pub rounds_before_gap: Option<u32>,
+    /// From how long ago the index must be complete for lists to be answered from it, in seconds.
+    pub fresh_seconds: u64,
+    /// How long events are kept, in days.
+    pub event_days: u32,
 }
 
 /// How the log is written.
@@ -98,6 +121,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             limits: Limits::default(),
+            index: Index::default(),
             log: LogFormat::Text,
         }
     }
@@ -114,7 +138,14 @@ impl Default for Limits {
             anonymous_per_minute: 120,
             owner_per_minute: 1_200,
             priority_fee: 10_000_000,
+            event_streams: 10_000,
         }
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { first_slot: 0, pause_ms: 1_000, rounds_before_gap: None, fresh_seconds: 60, event_days: 90 }
     }
 }
 
@@ -192,6 +223,12 @@ impl Config {
         {
             return wrong("cors_origins", format!("has {origin:?}, which is no origin"));
         }
+        if self.index.pause_ms == 0 {
+            return wrong("index.pause_ms", "is 0: the nodes would be asked without a pause".to_owned());
+        }
+        if self.index.event_days == 0 {
+            return wrong("index.event_days", "is 0: events would be gone before anyone has read them".to_owned());
+        }
         let limits = &self.limits;
         for (setting, value) in [
             ("limits.anonymous_per_minute", limits.anonymous_per_minute),
@@ -268,6 +305,8 @@ mod tests {
             (json!({"roles": []}), "roles"),
             (json!({"roles": ["cook"]}), "cook"),
             (json!({"database_connections": 0}), "database_connections"),
+            (json!({"index": {"pause_ms": 0}}), "index.pause_ms"),
+            (json!({"index": {"event_days": 0}}), "index.event_days"),
             (json!({"limits": {"owner_per_minute": 0}}), "owner_per_minute"),
             (json!({"limits": {"owner_per_hour": 1}}), "owner_per_hour"),
             (json!({"listne": "127.0.0.1:1"}), "listne"),

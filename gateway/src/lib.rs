@@ -9,6 +9,8 @@
 //! - [`store`]: the database, SQLite or Postgres, one text for each query;
 //! - [`chain`]: the nodes, one answer at one slot;
 //! - [`build`]: what is asked for as actions becomes a transaction that a wallet signs;
+//! - [`standing`]: how an escrow stands, in the words of lists;
+//! - [`index`]: all escrows and everything that happens to them, in the database;
 //! - [`submit`]: what a wallet signed, until it is final or can never be executed;
 //! - [`api`]: HTTP: who may do what, how often, once or again; every error a problem with a code;
 //! - [`serve`]: all of it, listening.
@@ -29,8 +31,10 @@ pub mod api;
 pub mod build;
 pub mod chain;
 pub mod config;
+pub mod index;
 pub mod problem;
 pub mod serve;
+pub mod standing;
 pub mod store;
 pub mod submit;
 pub mod wire;

@@ -61,7 +61,7 @@ struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_listen: Option<SocketAddr>,
 
-    /// What this process does: api, submit, all; repeat for several [default: all]
+    /// What this process does: api, submit, index, all; repeat for several [default: all]
     #[arg(long = "role", value_name = "ROLE", value_parser = role, global = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<Role>,
@@ -84,6 +84,8 @@ enum Command {
     Openapi,
     /// Bring the database up to date, and end
     Migrate,
+    /// Have the index built anew beside the one that serves; the process with the role index does it
+    Reindex,
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,7 +110,7 @@ enum KeyCommand {
 }
 
 fn role(text: &str) -> Result<Role, String> {
-    serde_json::from_value(text.into()).map_err(|_| "write api, submit or all".to_owned())
+    serde_json::from_value(text.into()).map_err(|_| "write api, submit, index or all".to_owned())
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
@@ -149,6 +151,16 @@ async fn run(cli: Cli) -> Outcome {
             println!("the database is up to date");
             Ok(())
         }
+        Some(Command::Reindex) => {
+            let store = Store::open(&config.database_url()?, config.database_connections).await?;
+            let begun = store.begin_generation(config.index.first_slot).await?;
+            store.close().await;
+            match begun {
+                Some(generation) => println!("generation {generation} is built, and serves when it has come as far"),
+                None => println!("one is built already"),
+            }
+            Ok(())
+        }
         Some(Command::Key { command }) => key(&config, command).await,
         None => serve(config, &settings).await,
     }
@@ -182,6 +194,8 @@ async fn serve(mut config: Config, settings: &Settings) -> Outcome {
     if settings.demo {
         let started = escrow_localnet::Localnet::start(escrow_localnet::Config::default()).await?;
         config.nodes = vec![started.rpc_url().to_owned()];
+        // It does not begin with slot 0.
+        config.index.first_slot = started.rpc().get_first_available_block().await?;
         println!("a validator of its own: {}", started.rpc_url());
         net = Some(started);
     }

@@ -47,6 +47,7 @@ codes! {
     NoRoute "no_route" NOT_FOUND "There is nothing at this path"
     Method "method" METHOD_NOT_ALLOWED "This path does not know this method"
     NotFound "not_found" NOT_FOUND "There is no such thing"
+    Gone "gone" GONE "It is older than what is kept"
     Unauthorized "unauthorized" UNAUTHORIZED "A key or a session is needed"
     Expired "expired" UNAUTHORIZED "The key or session has expired"
     Revoked "revoked" UNAUTHORIZED "The key or session was revoked"

@@ -19,6 +19,7 @@ use crate::{
     api::{self, Api, idempotency, limits::Limiter},
     chain::Chain,
     config::{Config, ConfigError, Role},
+    index::{self, Index, Nodes, Patience, Tail},
     store::{OpenError, Store},
     submit::{self, Journal, Submit},
 };
@@ -49,6 +50,9 @@ pub enum ServeError {
 const GRACE: Duration = Duration::from_secs(20);
 /// How often what has expired is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// How many events that are older than what is kept are emptied at once.
+const EMPTIED: i64 = 10_000;
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -100,7 +104,15 @@ impl Gateway {
             let allowance = Allowance { priority_fee: config.limits.priority_fee };
             let submit = Submit::new(store.clone(), Arc::clone(&chain), Arc::clone(&wake), allowance);
             let (store, chain, limits) = (store.clone(), Arc::clone(&chain), Arc::clone(&limits));
-            let api = Api { config: Arc::clone(&config), store, chain, submit, limits, end: end.clone() };
+            let tail = Arc::new(Tail::default());
+            let streams = Arc::new(tokio::sync::Semaphore::new(config.limits.event_streams));
+            let (follow, log, ended) = (Arc::clone(&tail), store.clone(), end.clone());
+            tasks.spawn(async move {
+                follow.run(log, ended).await;
+                Ok(())
+            });
+            let api =
+                Api { config: Arc::clone(&config), store, chain, submit, limits, tail, streams, end: end.clone() };
             let head = Duration::from_secs(config.limits.head_seconds);
             let address = listen(&mut tasks, config.listen, api::router(api), head, &end)?;
             gateway.address = Some(address);
@@ -118,8 +130,24 @@ impl Gateway {
                 Ok(())
             });
         }
+        if config.does(Role::Index) {
+            let (store, end) = (store.clone(), end.clone());
+            let settings = config.index;
+            let nodes = Nodes::new(&config.nodes, Arc::clone(&chain));
+            let patience = Patience {
+                first_slot: settings.first_slot,
+                rounds_before_gap: settings.rounds_before_gap,
+                ..Patience::default()
+            };
+            let index = Index::new(store.clone(), nodes, patience, Arc::new(crate::now_ms));
+            tasks.spawn(async move {
+                index::run(store, index, Duration::from_millis(settings.pause_ms), end).await;
+                Ok(())
+            });
+        }
+        let kept = i64::from(config.index.event_days).saturating_mul(24 * 60 * 60 * 1_000);
         tasks.spawn(async move {
-            sweep(store, limits, end).await;
+            sweep(store, limits, kept, end).await;
             Ok(())
         });
         gateway.tasks = tasks;
@@ -190,7 +218,7 @@ fn listen(
 }
 
 /// Forgets what has expired. One process does it, by a lease; two would do no harm.
-async fn sweep(store: Store, limits: Arc<Limiter>, end: CancellationToken) {
+async fn sweep(store: Store, limits: Arc<Limiter>, events_kept: i64, end: CancellationToken) {
     let mut name = [0; 8];
     rand::rng().fill_bytes(&mut name);
     let name = format!("{}-{}", std::process::id(), hex::encode(name));
@@ -205,7 +233,10 @@ async fn sweep(store: Store, limits: Arc<Limiter>, end: CancellationToken) {
         let swept = async {
             match store.lease("sweep", &name, now, now.saturating_add(lease)).await? {
                 None => Ok(0),
-                Some(_) => store.sweep(now, now.saturating_sub(idempotency::KEPT)).await,
+                Some(_) => {
+                    store.empty_events(now.saturating_sub(events_kept), EMPTIED).await?;
+                    store.sweep(now, now.saturating_sub(idempotency::KEPT)).await
+                }
             }
         };
         if let Err(error) = swept.await {

@@ -26,6 +26,16 @@ pub struct Entry {
     pub events: Events,
 }
 
+impl Entry {
+    /// The same as one tells of its own escrow: without what was logged of others in that transaction.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        let escrow = self.action.escrow;
+        self.events.events.retain(|event| *event.escrow() == escrow);
+        self
+    }
+}
+
 /// An entry, and what the replay says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

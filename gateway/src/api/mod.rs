@@ -33,6 +33,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     chain::Chain,
     config::Config,
+    index::Tail,
     problem::{Code, Problem},
     store::Store,
     submit::Submit,
@@ -51,6 +52,10 @@ pub struct Api {
     pub submit: Submit,
     /// How often.
     pub limits: Arc<limits::Limiter>,
+    /// The end of the log of events.
+    pub tail: Arc<Tail>,
+    /// How many event streams may still be opened.
+    pub streams: Arc<tokio::sync::Semaphore>,
     /// That the process is about to end.
     pub end: CancellationToken,
 }
@@ -66,6 +71,7 @@ pub struct Api {
     servers((url = "/", description = "This gateway")),
     tags(
         (name = "escrows", description = "What is agreed, and how it stands"),
+        (name = "events", description = "What happened to escrows, in order, each once"),
         (name = "transactions", description = "Build, submit, ask what became of it"),
         (name = "access", description = "API keys, and wallets that sign in"),
         (name = "wallets", description = "Solana Pay and Actions"),
@@ -79,9 +85,11 @@ fn described() -> OpenApiRouter<Api> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(v1::cluster::show))
         .routes(routes!(v1::terms::check))
-        .routes(routes!(v1::escrows::list))
+        .routes(routes!(v1::escrow_list::list))
         .routes(routes!(v1::escrows::show))
         .routes(routes!(v1::escrows::history))
+        .routes(routes!(v1::events::list))
+        .routes(routes!(v1::events::stream_events))
         .routes(routes!(v1::transactions::prepare))
         .routes(routes!(v1::transactions::show))
         .routes(routes!(v1::transactions::take))
@@ -131,7 +139,7 @@ fn complete(openapi: &mut utoipa::openapi::OpenApi) {
     add::<crate::problem::ProblemBody>(&mut parts);
     // What the routes' own descriptions name and do not bring along.
     add::<crate::wire::action::Action>(&mut parts);
-    add::<v1::escrows::PartyRole>(&mut parts);
+    add::<v1::escrow_list::PartyRole>(&mut parts);
     add::<crate::chain::Finality>(&mut parts);
     add::<escrow_client::view::Status>(&mut parts);
     add::<escrow_client::view::Role>(&mut parts);

@@ -1,11 +1,14 @@
 //! The log of what happened to escrows. See the migration for who writes it.
 
+use serde::Serialize;
 use sqlx::Row as _;
+use utoipa::ToSchema;
 
 use super::{Change, Store};
 
 /// How sure an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum EventFinality {
     /// It may yet be taken back.
     Provisional,
@@ -74,14 +77,58 @@ impl Store {
         add.fetch_optional(&mut **change).await?.map(|row| row.try_get(0)).transpose()
     }
 
-    /// The events behind this number, at most so many, in order.
+    /// The events behind this number, at most so many, in order; without those that are older than what is kept.
     pub async fn events_after(&self, number: i64, limit: i64) -> sqlx::Result<Vec<Logged>> {
         let rows = sqlx::query(
             "SELECT number, id, finality, kind, escrow, slot, body, learned_at FROM events WHERE number > $1 \
-             ORDER BY number LIMIT $2",
+             AND body <> '' ORDER BY number LIMIT $2",
         );
         let rows = rows.bind(number).bind(limit).fetch_all(&self.pool).await?;
         rows.iter().map(logged).collect()
+    }
+
+    /// Of the events behind the number `after` and not behind `until` those of these kinds (a text with a comma around each;
+    /// empty: all) and of this escrow (empty: all), at most so many, in order.
+    pub async fn events_between(
+        &self,
+        (after, until): (i64, i64),
+        kinds: &str,
+        escrow: &str,
+        limit: i64,
+    ) -> sqlx::Result<Vec<Logged>> {
+        let of_all = "SELECT number, id, finality, kind, escrow, slot, body, learned_at FROM events \
+             WHERE number > $1 AND number <= $2 AND body <> '' AND ($3 = '' OR $3 LIKE '%,' || kind || ',%') \
+             ORDER BY number LIMIT $4";
+        let of_one = "SELECT number, id, finality, kind, escrow, slot, body, learned_at FROM events \
+             WHERE number > $1 AND number <= $2 AND body <> '' AND ($3 = '' OR $3 LIKE '%,' || kind || ',%') \
+             AND escrow = $5 ORDER BY number LIMIT $4";
+        let rows = sqlx::query(if escrow.is_empty() { of_all } else { of_one });
+        let mut rows = rows.bind(after).bind(until).bind(kinds).bind(limit);
+        if !escrow.is_empty() {
+            rows = rows.bind(escrow);
+        }
+        rows.fetch_all(&self.pool).await?.iter().map(logged).collect()
+    }
+
+    /// The number of the first event that is kept; one behind the last where none is.
+    pub async fn first_event(&self) -> sqlx::Result<i64> {
+        let row = sqlx::query(
+            "SELECT COALESCE((SELECT MIN(number) FROM events WHERE body <> ''), \
+             (SELECT COALESCE(MAX(number), 0) + 1 FROM events))",
+        );
+        row.fetch_one(&self.pool).await?.try_get(0)
+    }
+
+    /// Empties the events that were learned before this time, the oldest first and at most so many: their names stay, so that
+    /// nothing is told again. How many.
+    pub async fn empty_events(&self, learned_before: i64, most: i64) -> sqlx::Result<u64> {
+        let first = self.first_event().await?;
+        let empty = sqlx::query(
+            "UPDATE events SET body = '' WHERE body <> '' AND number >= $1 AND number < $2 AND number <= \
+             (SELECT COALESCE(MAX(number), 0) FROM events WHERE number < $2 AND learned_at < $3)",
+        );
+        let empty = empty.bind(first).bind(first.saturating_add(most)).bind(learned_before);
+        Ok(empty.execute(&self.pool).await?.rows_affected())
     }
 
     /// The number of the last event; 0 where there is none.

@@ -3,7 +3,7 @@
 
 use sqlx::Row as _;
 
-use super::Store;
+use super::{Change, Store};
 
 /// That one holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,5 +30,13 @@ impl Store {
         let row = take.bind(name).bind(owner).bind(until).bind(now).fetch_optional(&self.pool).await?;
         let held = |fence| Lease { name: name.to_owned(), owner: owner.to_owned(), fence, until };
         row.map(|row| row.try_get(0).map(held)).transpose()
+    }
+
+    /// Holds a lease until the end of a change, and then until `until`. False where somebody else has it: then nothing may be
+    /// committed. Whoever takes it in the meantime waits for this change.
+    pub async fn hold(&self, change: &mut Change, lease: &Lease, until: i64) -> sqlx::Result<bool> {
+        let hold = sqlx::query("UPDATE leases SET until = $1 WHERE name = $2 AND owner = $3 AND fence = $4");
+        let hold = hold.bind(until).bind(&lease.name).bind(&lease.owner).bind(lease.fence);
+        Ok(hold.execute(&mut **change).await?.rows_affected() == 1)
     }
 }

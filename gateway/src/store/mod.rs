@@ -7,6 +7,7 @@
 mod credentials;
 mod events;
 mod idempotency;
+mod index;
 mod lease;
 mod migrate;
 mod transactions;
@@ -22,6 +23,7 @@ use thiserror::Error;
 pub use credentials::{Challenge, Credential};
 pub use events::{EventFinality, Logged, NewEvent};
 pub use idempotency::{Kept, Opened, Place};
+pub use index::{Generation, Indexed, Listed, Name, Stage};
 pub use lease::Lease;
 pub use transactions::Row;
 

@@ -6,8 +6,10 @@
 mod access;
 mod bad_input;
 mod contract;
+mod events;
 mod harness;
 mod idempotency;
+mod indexed;
 mod journal;
 mod lifecycle;
 mod postgres;

@@ -59,6 +59,8 @@ pub enum Subject {
     Named,
     /// And those that name this address from now on as buyer, seller, arbiter or attester.
     Party(Pubkey),
+    /// And all that are created from now on.
+    All,
 }
 
 /// Where somebody has come to with all escrows that they follow. As text it is what is kept between two runs.

@@ -87,13 +87,17 @@ pub struct Settings {
     /// After how many rounds in a row without an explanation it is told that something is missing, and the account believed.
     /// None: never; it stays where it is until a node explains it.
     pub rounds_before_gap: Option<u32>,
+    /// The same where everything is listed, and something of it cannot be read.
+    pub rounds_before_unread: Option<u32>,
     /// After how many rounds an account that has not changed is looked into all the same.
     pub quiet_rounds: u32,
+    /// How many of the program's transactions are gone through at once, about: of more the oldest first.
+    pub most_listed: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rounds_before_gap: Some(20), quiet_rounds: 10 }
+        Self { rounds_before_gap: Some(20), rounds_before_unread: Some(20), quiet_rounds: 10, most_listed: 5_000 }
     }
 }
 
@@ -184,6 +188,11 @@ impl Watch {
     /// The slot that an account has to be read at or behind.
     pub fn least_slot(&self) -> u64 {
         self.seen
+    }
+
+    /// What is from before this slot says nothing: it was heard elsewhere that there is more.
+    pub fn at_least(&mut self, slot: u64) {
+        self.seen = self.seen.max(slot);
     }
 
     /// Begins a round with the account as it stands. Nothing, where one is under way.
@@ -313,9 +322,13 @@ impl Watch {
     /// What was read does not explain the account. It is tried again; in the end it is told what is explained, and that
     /// something is missing.
     fn unexplained(&mut self, trouble: Trouble, view: View, steps: Vec<Step>, unreadable: Vec<Signature>) {
+        let most = match trouble {
+            Trouble::Unreadable(_) => self.settings.rounds_before_unread,
+            _ => self.settings.rounds_before_gap,
+        };
         self.fail(trouble);
         self.unexplained = self.unexplained.saturating_add(1);
-        if self.settings.rounds_before_gap.is_none_or(|most| self.unexplained < most) {
+        if most.is_none_or(|most| self.unexplained < most) {
             return;
         }
         let known: Vec<Step> = steps.into_iter().take_while(|step| step.replayed.is_some()).collect();

@@ -111,6 +111,12 @@ pub enum What {
 }
 
 impl Event {
+    /// All names that [`kind`](Self::kind) gives.
+    pub fn kinds() -> impl Iterator<Item = &'static str> {
+        let instructions = escrow::interface::INSTRUCTIONS.iter().map(|instruction| instruction.name);
+        instructions.chain(["deadline_near", "deadline_passed", "gap"])
+    }
+
     /// A short name of what it is, for programs: `release`, `deadline_near`, `deadline_passed`, `gap`.
     pub fn kind(&self) -> &'static str {
         match &self.what {

@@ -53,7 +53,7 @@ impl Feed {
     /// Goes on from `position`, by what the nodes of `client` tell at its commitment.
     pub fn new(client: EscrowClient, position: Position, settings: Settings, pace: Pace) -> Self {
         let party = match position.subject {
-            Subject::Named => None,
+            Subject::Named | Subject::All => None,
             Subject::Party(party) => Some(party),
         };
         let listener = Listener::new(position, settings);

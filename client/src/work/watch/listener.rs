@@ -12,7 +12,7 @@ use super::{
     rules::Rules,
     view::View,
 };
-use crate::{EscrowAccount, node::MOST_ACCOUNTS};
+use crate::{EscrowAccount, EscrowInstruction, history::Entry, node::MOST_ACCOUNTS};
 
 /// The most escrows that are asked for at once: the clock is asked for beside them.
 pub(super) const MOST_ESCROWS: usize = MOST_ACCOUNTS - 1;
@@ -85,7 +85,7 @@ impl Listener {
         let Position { subject, discovered, escrows } = position;
         let discovery = match subject {
             Subject::Named => None,
-            Subject::Party(party) => Some(Discovery::new(party, discovered, rules, settings.rounds_before_gap)),
+            Subject::Party(_) | Subject::All => Some(Discovery::new(subject, discovered, settings, rules)),
         };
         let watch = |cursor: Cursor| (cursor.escrow, Watch::new(cursor, settings, rules));
         let watches = escrows.into_iter().map(watch).collect();
@@ -95,7 +95,7 @@ impl Listener {
     /// Where it has come to: to be kept after each event.
     pub fn position(&self) -> Position {
         Position {
-            subject: self.discovery.as_ref().map_or(Subject::Named, |discovery| Subject::Party(discovery.party())),
+            subject: self.discovery.as_ref().map_or(Subject::Named, Discovery::subject),
             discovered: self.discovery.as_ref().map_or(0, Discovery::floor),
             escrows: self.watches.values().map(Watch::cursor).filter(|cursor| !cursor.is_over()).cloned().collect(),
         }
@@ -110,6 +110,16 @@ impl Listener {
     /// The escrows that are watched.
     pub fn escrows(&self) -> impl Iterator<Item = &Pubkey> + '_ {
         self.watches.keys()
+    }
+
+    /// Each of them.
+    pub fn watches(&self) -> impl Iterator<Item = &Watch> + '_ {
+        self.watches.values()
+    }
+
+    /// What is from before this slot says nothing of any of them.
+    pub fn at_least(&mut self, slot: u64) {
+        self.watches.values_mut().for_each(|watch| watch.at_least(slot));
     }
 
     /// Begins a round, for everything that rests. What is under way goes on.
@@ -174,7 +184,11 @@ impl Listener {
                 };
                 if *address == escrow::ID {
                     let found = self.discovery.as_mut().map(|discovery| discovery.heard(answer));
-                    found.into_iter().flatten().for_each(|escrow| self.add(escrow));
+                    // What comes later in its life is told from the creation on: and one that is over stays over.
+                    let is_creation =
+                        |entry: &Entry| matches!(entry.action.instruction, EscrowInstruction::Create { .. });
+                    let created = found.into_iter().flatten().filter(is_creation);
+                    created.for_each(|entry| self.add(entry.action.escrow));
                 } else if let Some(watch) = self.watches.get_mut(address) {
                     watch.heard(answer);
                 }
@@ -203,7 +217,7 @@ impl Listener {
         let oldest = explained.and_then(|all| all.into_iter().min());
         let of_one = |(escrow, watch): (&Pubkey, &Watch)| Some((*escrow, watch.trouble()?.clone()));
         let mut troubles: Vec<_> = self.watches.iter().filter_map(of_one).collect();
-        let finding = self.discovery.as_ref().and_then(|discovery| discovery.trouble.clone());
+        let finding = self.discovery.as_ref().and_then(|discovery| discovery.trouble().cloned());
         let silent = self.silent.clone().map(Trouble::Silent);
         troubles.extend(silent.or(finding).map(|trouble| (escrow::ID, trouble)));
         Freshness { slot: oldest.map(|(slot, _)| slot), time: oldest.map(|(_, time)| time), troubles }

@@ -10,6 +10,7 @@
 //! is kept after each event, so that after a kill at most the last one is told again, under the same id.
 //!
 //! - [`Watch`]: one escrow, as a state machine without I/O; [`Listener`]: several, and those that somebody will be named in;
+//! - [`Discovery`]: those to which something happened, by the program's own transactions;
 //! - [`Pages`]: an address's transactions, listed backwards without a gap;
 //! - [`Rules`]: what all of it rests on, one function each;
 //! - [`Feed`]: the driver between a listener and a node.
@@ -27,6 +28,7 @@ mod view;
 
 pub use self::{
     cursor::{Cursor, Position, PositionError, Subject},
+    discovery::Discovery,
     escrow::{Answer, Question, Settings, Trouble, Watch},
     event::{Event, EventId, What},
     feed::{Feed, Pace, wake},

@@ -21,7 +21,7 @@ use super::{
     pages::{Listed, Page},
     view::View,
 };
-use crate::{Error, EscrowAccount, EscrowClient, Result, chain::decode::decode};
+use crate::{Error, EscrowAccount, EscrowClient, Filter, Result, chain::decode::decode};
 
 /// How many transactions are asked for in a page.
 const PAGE: usize = 1_000;
@@ -65,8 +65,12 @@ impl EscrowClient {
         // Before the list: what is created in between is found by whoever looks behind this slot.
         let (discovered, ..) = self.views(&[], 0).await?;
         let mut addresses = named.to_vec();
-        if let Subject::Party(party) = subject {
-            addresses.extend(self.list_of(&party).await?.into_iter().map(|escrow| escrow.address));
+        match subject {
+            Subject::Named => {}
+            Subject::Party(party) => {
+                addresses.extend(self.list_of(&party).await?.into_iter().map(|escrow| escrow.address));
+            }
+            Subject::All => addresses.extend(self.list_addresses(&Filter::default()).await?),
         }
         addresses.sort_unstable();
         addresses.dedup();
@@ -165,7 +169,7 @@ impl EscrowClient {
         address: &Pubkey,
         signatures: &[Signature],
     ) -> Result<Vec<Option<Vec<crate::history::Entry>>>> {
-        let read = stream::iter(signatures).map(|signature| self.entries(address, *signature));
+        let read = stream::iter(signatures.iter().copied()).map(|signature| self.entries(address, signature));
         read.buffered(CONCURRENT).collect::<Vec<_>>().await.into_iter().collect()
     }
 }

@@ -52,9 +52,14 @@ pub enum Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pages {
     floor: u64,
+    /// Whoever answers has to know all up to this slot.
     top: u64,
+    /// Up to this slot all that was listed is held: what is newer was let go, or is not of this list.
+    end: u64,
+    /// How many are held at least before any is let go.
+    most: usize,
     rules: Rules,
-    /// All that was listed, the newest first.
+    /// What was listed, the newest first.
     known: Vec<Listed>,
     /// Whether the next page begins inside the last slot: all of it did not fit into one.
     inside: bool,
@@ -64,7 +69,19 @@ impl Pages {
     /// Lists everything behind the slot `floor` up to the slot `top`, both being known: `floor` is told, and `top` is what
     /// the account was read at.
     pub const fn new(floor: u64, top: u64, rules: Rules) -> Self {
-        Self { floor, top, rules, known: Vec::new(), inside: false }
+        Self { floor, top, end: top, most: usize::MAX, rules, known: Vec::new(), inside: false }
+    }
+
+    /// The same, with about so many held at once, the oldest of all: then the list ends [before](Self::end) the slot up to which
+    /// it was asked for.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// The list has everything up to this slot.
+    pub const fn end(&self) -> u64 {
+        self.end
     }
 
     /// Before which transaction the next page is asked for; none: from the newest on. It lists the last slot again, because
@@ -105,11 +122,14 @@ impl Pages {
             // What has come since the first page is not of this list.
             let is_later = last.is_some_and(|last| one.slot > last.slot);
             later |= is_later;
-            if !is_later && !self.known.iter().any(|known| known.signature == one.signature) {
+            // What is known is in order, so that only its end can be listed again.
+            let same_slot = self.known.iter().rev().take_while(|known| known.slot == one.slot);
+            if !is_later && !same_slot.map(|known| known.signature).any(|known| known == one.signature) {
                 found = true;
                 self.known.push(one);
             }
         }
+        self.let_go();
         if later && !found {
             // The page is full of those, perhaps.
             return Err(Broken::NotTheNext);
@@ -123,10 +143,25 @@ impl Pages {
         Ok(Progress::More)
     }
 
+    /// Lets the newest half go where too many are held: whole slots, so that the list ends with one.
+    fn let_go(&mut self) {
+        if self.known.len() <= self.most.saturating_mul(2) {
+            return;
+        }
+        let Some(slot) = self.known.get(self.most).map(|one| one.slot) else { return };
+        let rest = self.known.partition_point(|one| one.slot >= slot);
+        let oldest = self.known.last().map_or(slot, |last| last.slot);
+        // The next page begins behind one that is newer than the last slot.
+        if self.known.get(rest).is_some_and(|first| first.slot > oldest) {
+            self.known.drain(..rest);
+            self.end = slot.saturating_sub(1);
+        }
+    }
+
     /// The transactions that succeeded, the oldest first.
     pub fn into_found(self) -> Vec<Listed> {
-        let Self { top, rules, known, .. } = self;
-        let counts = |one: &Listed| !one.failed && rules.is_in_this_round(one.slot, top);
+        let Self { end, rules, known, .. } = self;
+        let counts = |one: &Listed| !one.failed && rules.is_in_this_round(one.slot, end);
         known.into_iter().rev().filter(counts).collect()
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::VERSION;
-use crate::{api::Api, chain::Finality, problem::Result};
+use crate::{api::Api, chain::Finality, index::Status, problem::Result};
 
 /// Which cluster and which program this is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,8 +26,25 @@ pub struct Cluster {
     /// By how many seconds that time is behind the gateway's own: it grows while the nodes lag or the cluster stands still. A few
     /// are usual; below 0 the chain's clock is ahead.
     pub behind_seconds: i64,
+    /// The index, from which lists are answered; none where there is none.
+    pub index: Option<IndexState>,
     /// The RPC nodes that are asked, without what may be a secret.
     pub nodes: Vec<String>,
+}
+
+/// How fresh the index is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IndexState {
+    /// Everything that was final up to this slot is in it, and every event up to there is told.
+    pub slot: String,
+    /// By how many seconds the chain's time then is behind the gateway's own.
+    pub behind_seconds: i64,
+    /// How many seconds ago it had everything that was final then; none where it never had.
+    pub complete_seconds_ago: Option<i64>,
+    /// Why it does not come further; none where it does.
+    pub trouble: Option<String>,
+    /// How many transactions cannot be read. What they did is not known.
+    pub unreadable_transactions: u32,
 }
 
 /// Which cluster and which program this is.
@@ -41,6 +58,7 @@ pub async fn show(State(api): State<Api>) -> Result<Json<Cluster>> {
         chain.snapshot(&[], Finality::Finalized)
     );
     let confirmed = confirmed?;
+    let status = Status::read(&api.store, crate::now_ms()).await?;
     Ok(Json(Cluster {
         version: VERSION,
         genesis: genesis?.to_string(),
@@ -49,6 +67,13 @@ pub async fn show(State(api): State<Api>) -> Result<Json<Cluster>> {
         finalized_slot: finalized?.slot.to_string(),
         now: confirmed.now,
         behind_seconds: crate::now_ms().div_euclid(1_000).saturating_sub(confirmed.now),
+        index: status.map(|status| IndexState {
+            slot: status.slot.to_string(),
+            behind_seconds: crate::now_ms().div_euclid(1_000).saturating_sub(status.time),
+            complete_seconds_ago: status.complete_seconds_ago,
+            trouble: Some(status.trouble).filter(|trouble| !trouble.is_empty()),
+            unreadable_transactions: u32::try_from(status.dead_letters).unwrap_or(u32::MAX),
+        }),
         nodes: chain.sender().node_names(),
     }))
 }

@@ -1,4 +1,4 @@
-//! Escrows, as the chain has them.
+//! An escrow, as the chain has it.
 
 use axum::{
     Json,
@@ -7,10 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use escrow_client::{
-    EscrowAccount, Filter,
-    explain::{Actor, possibilities},
+    EscrowAccount,
+    explain::possibilities,
     terms::asset_of,
-    view::{self, Amount, Role},
+    view,
     words::{self, sentence::Teller},
 };
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,10 @@ use crate::{
     api::{
         Api,
         body::{Path, Query},
-        page,
     },
     chain::{Finality, Snapshot},
     problem::{Code, Problem, Result},
-    wire::{Address, Hash, terms::Terms},
+    wire::{Address, terms::Terms},
 };
 
 /// An escrow, and what is needed to check it.
@@ -182,212 +181,4 @@ pub async fn history(
     };
     let denomination = api.chain.denomination(asset).await;
     Ok(Json(view::History::new(&history, &denomination, snapshot.now)))
-}
-
-/// Which escrows.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// Those in which this address has a role.
-    party: Option<Address>,
-    /// Only where `party` has this role.
-    role: Option<PartyRole>,
-    /// Only those that stand like this.
-    status: Option<view::Status>,
-    /// Only those that wait for somebody in this role.
-    attention: Option<Role>,
-    /// Only those in this token.
-    mint: Option<Address>,
-    /// Only those with this document, in hexadecimal.
-    document_hash: Option<Hash>,
-    /// Only those of which a deadline lies before this time, in unix seconds.
-    deadline_before: Option<i64>,
-    /// Where the page before ended.
-    #[param(max_length = 200)]
-    cursor: Option<String>,
-    /// How many rows, 50 if it is left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
-}
-
-/// A role in an escrow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is what it is called")]
-pub enum PartyRole {
-    Buyer,
-    Seller,
-    Arbiter,
-    Attester,
-}
-
-/// A page of escrows.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EscrowPage {
-    /// The version of this answer.
-    pub version: u32,
-    /// The rows, by funding deadline.
-    pub escrows: Vec<EscrowRow>,
-    /// The next page, as a path; none where this is the last.
-    pub next: Option<String>,
-}
-
-/// An escrow in a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EscrowRow {
-    /// Its address.
-    pub address: String,
-    /// How it stands as a whole.
-    pub status: view::Status,
-    /// Who pays in.
-    pub buyer: String,
-    /// Who delivers and is paid.
-    pub seller: String,
-    /// The token's mint; none for SOL.
-    pub mint: Option<String>,
-    /// The sum of the milestones.
-    pub principal: Amount,
-    /// Whose turn it is.
-    pub attention: Vec<Role>,
-    /// The next deadline, in unix seconds.
-    pub next_deadline: Option<i64>,
-}
-
-/// Escrows, a page at a time. They are read from the chain at `confirmed`.
-#[utoipa::path(get, path = "/escrows", tag = "escrows", operation_id = "listEscrows", security(("bearer" = ["read"])),
-    params(Which), responses((status = 200, description = "A page", body = EscrowPage)))]
-pub async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<EscrowPage>> {
-    let limit = page::limit(which.limit)?;
-    let after = page::read(which.cursor.as_deref())?;
-    if which.role.is_some() && which.party.is_none() {
-        return Err(Problem::invalid("role", "is of a party: name one"));
-    }
-    let snapshot = api.chain.snapshot(&[], Finality::Confirmed).await?;
-    let party = which.party.map(|party| party.0);
-    let of = |role| party.filter(|_| which.role == Some(role));
-    let filter = Filter {
-        buyer: of(PartyRole::Buyer),
-        seller: of(PartyRole::Seller),
-        arbiter: of(PartyRole::Arbiter),
-        attester: of(PartyRole::Attester),
-        ..Filter::default()
-    };
-    let any_role = party.filter(|_| which.role.is_none());
-    let mut found = api.chain.list(&filter, any_role.as_ref()).await?;
-    let place = |escrow: &EscrowAccount| (escrow.state.fund_by, escrow.address.to_string());
-    found.retain(|escrow| matches(&which, escrow, snapshot.now) && place(escrow) > after);
-    found.sort_by_cached_key(place);
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let mut escrows = Vec::with_capacity(found.len());
-    for escrow in &found {
-        escrows.push(row(&api, escrow, snapshot.now).await);
-    }
-    let last = found.last().filter(|_| more);
-    let next =
-        last.map(|last| format!("/v1/escrows?{}cursor={}&limit={limit}", which.query(), page::write(&place(last))));
-    Ok(Json(EscrowPage { version: VERSION, escrows, next }))
-}
-
-impl Which {
-    /// The filters, to be asked for again.
-    fn query(&self) -> String {
-        let word = |value: Option<serde_json::Value>| value.and_then(|value| value.as_str().map(str::to_owned));
-        let role = self.role.map(|role| match role {
-            PartyRole::Buyer => "buyer",
-            PartyRole::Seller => "seller",
-            PartyRole::Arbiter => "arbiter",
-            PartyRole::Attester => "attester",
-        });
-        let parts = [
-            ("party", self.party.map(|party| party.to_string())),
-            ("role", role.map(str::to_owned)),
-            ("status", word(self.status.and_then(|status| serde_json::to_value(status).ok()))),
-            ("attention", word(self.attention.and_then(|role| serde_json::to_value(role).ok()))),
-            ("mint", self.mint.map(|mint| mint.to_string())),
-            ("document_hash", self.document_hash.map(|hash| hash.to_string())),
-            ("deadline_before", self.deadline_before.map(|time| time.to_string())),
-        ];
-        parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}&", value?))).collect()
-    }
-}
-
-fn matches(which: &Which, escrow: &EscrowAccount, now: i64) -> bool {
-    let state = &escrow.state;
-    which.status.is_none_or(|status| status == status_of(escrow))
-        && which.mint.is_none_or(|mint| mint.0 == state.mint)
-        && which.document_hash.is_none_or(|hash| hash.0 == state.document_hash)
-        && which.deadline_before.is_none_or(|before| next_deadline(escrow).is_some_and(|deadline| deadline < before))
-        && which.attention.is_none_or(|role| attention(escrow, now).contains(&role))
-}
-
-fn status_of(escrow: &EscrowAccount) -> view::Status {
-    match (escrow.is_funded(), escrow.is_settled()) {
-        (false, _) => view::Status::Created,
-        (true, false) => view::Status::Funded,
-        (true, true) => view::Status::Settled,
-    }
-}
-
-/// The first deadline that is open; none where everything is settled.
-pub fn next_deadline(escrow: &EscrowAccount) -> Option<i64> {
-    match escrow.is_funded() {
-        false => Some(escrow.state.fund_by),
-        true => escrow
-            .milestones
-            .iter()
-            .filter(|milestone| !milestone.is_settled())
-            .map(|milestone| milestone.deadline)
-            .min(),
-    }
-}
-
-/// Whose turn it is: who is meant to act next, or anyone where a default or a payment is due.
-pub fn attention(escrow: &EscrowAccount, now: i64) -> Vec<Role> {
-    use escrow_client::MilestoneStatus;
-    let state = &escrow.state;
-    let mut roles = Vec::new();
-    if !escrow.is_funded() {
-        roles.push(if now < state.fund_by { Role::Buyer } else { Role::Anyone });
-        return roles;
-    }
-    for milestone in &escrow.milestones {
-        let passed = milestone.deadline <= now;
-        roles.push(match milestone.status() {
-            Ok(MilestoneStatus::Settled) | Err(_) => continue,
-            Ok(_) if passed => Role::Anyone,
-            Ok(MilestoneStatus::Pending) if *state.deliverer() == state.seller => Role::Seller,
-            Ok(MilestoneStatus::Pending) => Role::Attester,
-            Ok(MilestoneStatus::Delivered) => Role::Buyer,
-            Ok(MilestoneStatus::Disputed) => Role::Arbiter,
-        });
-    }
-    let anyone =
-        possibilities(escrow, now).iter().any(|possible| possible.actor == Actor::Anyone && possible.is_open(now));
-    if anyone {
-        roles.push(Role::Anyone);
-    }
-    let mut unique = Vec::new();
-    for role in roles {
-        if !unique.contains(&role) {
-            unique.push(role);
-        }
-    }
-    unique
-}
-
-async fn row(api: &Api, escrow: &EscrowAccount, now: i64) -> EscrowRow {
-    let state = &escrow.state;
-    let denomination = api.chain.denomination(escrow.asset()).await;
-    EscrowRow {
-        address: escrow.address.to_string(),
-        status: status_of(escrow),
-        buyer: state.buyer.to_string(),
-        seller: state.seller.to_string(),
-        mint: (!state.is_sol()).then(|| state.mint.to_string()),
-        principal: denomination.amount(state.ledger.principal).into(),
-        attention: attention(escrow, now),
-        next_deadline: next_deadline(escrow),
-    }
 }

@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod cluster;
+pub mod escrow_list;
 pub mod escrows;
+pub mod events;
 pub mod terms;
 pub mod transactions;
 

@@ -1,9 +1,6 @@
 //! Listening is held against what the chain says: each event and each reminder in order, none missing, none under two ids,
 //! at most the last one repeated after a kill. Whatever the nodes do, and with a kill at every step.
 
-mod chain;
-mod oracle;
-
 use std::{collections::BTreeMap, time::Instant};
 
 use escrow_client::{
@@ -14,14 +11,13 @@ use escrow_client::{
         Settings, Subject, View, Watch, What,
     },
 };
-use escrow_tests::lives::{Life, Random, people};
+use escrow_tests::{
+    chain::{self, Chain, Counts, Nodes},
+    expected::{Begin, expected},
+    lives::{Life, Random, people},
+};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-
-use self::{
-    chain::{Chain, Counts, Nodes},
-    oracle::{Begin, expected},
-};
 
 /// As many as a full run takes; without `ESCROW_EFFORT`, a tenth of them.
 const FULL: u64 = 5_000;
@@ -36,7 +32,8 @@ const MOST: u64 = 5_000;
 const ENOUGH: u32 = 30;
 
 /// Without a gap: a node that explains everything is always there.
-const SETTINGS: Settings = Settings { rounds_before_gap: None, quiet_rounds: 3 };
+const SETTINGS: Settings =
+    Settings { rounds_before_gap: None, rounds_before_unread: None, quiet_rounds: 3, most_listed: 5 };
 
 struct World {
     random: Random,
@@ -65,12 +62,9 @@ impl World {
         let mut begins = BTreeMap::new();
         let mut escrows = Vec::new();
         let everything = random.once_in(2);
-        let subject = match random.once_in(2) {
-            true => Subject::Party(people::ARBITER),
-            false => Subject::Named,
-        };
+        let subject = random.choose(&[Subject::Party(people::ARBITER), Subject::Named, Subject::All]);
         for life in &chain.lives {
-            let is_theirs = life.terms.arbiter == people::ARBITER;
+            let is_theirs = subject == Subject::All || life.terms.arbiter == people::ARBITER;
             let view = View {
                 slot: chain.slots[tip].number,
                 time: chain.slots[tip].time,
@@ -85,12 +79,12 @@ impl World {
                     escrows.push(Cursor::since(life.address, &view));
                     begins.insert(life.address, Begin::At(tip));
                 }
-                (Subject::Party(_), false) if is_theirs && view.account.is_some() => {
+                (Subject::Party(_) | Subject::All, false) if is_theirs && view.account.is_some() => {
                     escrows.push(Cursor::since(life.address, &view));
                     begins.insert(life.address, Begin::At(tip));
                 }
                 // One that ended before is nobody's concern; one that comes later is found.
-                (Subject::Party(_), false) if is_theirs => {
+                (Subject::Party(_) | Subject::All, false) if is_theirs => {
                     let created = |slot: &chain::Slot| {
                         slot.transactions.iter().any(|one| one.acts.iter().any(|act| act.action.escrow == life.address))
                     };
@@ -98,10 +92,10 @@ impl World {
                         begins.insert(life.address, Begin::Creation);
                     }
                 }
-                (Subject::Party(_), true) if is_theirs => {
+                (Subject::Party(_) | Subject::All, true) if is_theirs => {
                     begins.insert(life.address, Begin::Creation);
                 }
-                (Subject::Party(_), _) => {}
+                (Subject::Party(_) | Subject::All, _) => {}
             }
         }
         let discovered = if everything { 0 } else { chain.slots[tip].number };
@@ -301,7 +295,7 @@ fn what_no_node_tells_is_told_as_a_gap_and_then_it_goes_on() {
     };
     let mut watch = Watch::new(
         Cursor::beginning(life.address),
-        Settings { rounds_before_gap: Some(3), quiet_rounds: 2 },
+        Settings { rounds_before_gap: Some(3), quiet_rounds: 2, ..Settings::default() },
         Rules::ALL,
     );
     let mut events = Vec::new();

@@ -1,4 +1,4 @@
-//! A chain on which several escrows live, and nodes that tell of it, not always well.
+//! A simulated chain on which several escrows live, and nodes that tell of it, not always well.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +8,49 @@ use escrow_client::{
     history::Entry,
     work::watch::{Answer, Ask, Heard, Listed, Page, Question},
 };
-use escrow_tests::{
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+
+use crate::{
     START,
     lives::{Act, Life, Random, people},
 };
-use solana_pubkey::Pubkey;
-use solana_signature::Signature;
 
 /// How many transactions a page may have.
 const ASKED: usize = 1_000;
 
+/// A transaction that names the program.
 pub struct Transaction {
+    /// Its signature.
     pub signature: Signature,
+    /// Whether it failed.
     pub failed: bool,
     /// Which addresses it names.
     pub names: Vec<Pubkey>,
+    /// What it did.
     pub acts: Vec<Act>,
 }
 
+/// A slot with a block.
 pub struct Slot {
+    /// Its number.
     pub number: u64,
+    /// Its time.
     pub time: i64,
+    /// In their order.
     pub transactions: Vec<Transaction>,
 }
 
+/// A chain.
 pub struct Chain {
+    /// The escrows.
     pub lives: Vec<Life>,
+    /// The slots that have a block.
     pub slots: Vec<Slot>,
 }
 
 impl Chain {
+    /// The one that a seed gives.
     pub fn random(random: &mut Random) -> Self {
         let lives: Vec<Life> = (0..1 + random.below(3)).map(|_| Life::random(random, 14)).collect();
         let mut acts: Vec<Act> = lives.iter().flat_map(|life| life.acts.clone()).collect();
@@ -130,6 +143,13 @@ impl Chain {
         stands(state) != stands(self.account(escrow, place))
     }
 
+    /// Whether each escrow that a transaction did something to shows that it is missing.
+    fn is_missed_by_all(&self, signature: &Signature, slot: u64) -> bool {
+        let all = self.slots.iter().flat_map(|slot| &slot.transactions);
+        let mut acts = all.filter(|one| one.signature == *signature).flat_map(|one| &one.acts).peekable();
+        acts.peek().is_some() && acts.all(|act| self.is_missed(&act.action.escrow, signature, slot))
+    }
+
     fn agreed(&self, escrow: &Pubkey) -> Option<EscrowAccount> {
         let life = self.lives.iter().find(|life| life.address == *escrow)?;
         EscrowAccount::agreed(&life.terms, people::RENT_PAYER).ok()
@@ -174,14 +194,18 @@ pub struct Node {
     failing: u64,
     /// Its lists lack something that can be missed, once in so many times.
     holes: u64,
+    /// So does the program's.
+    program_holes: bool,
 }
 
+/// The nodes: one of them answers.
 pub struct Nodes {
     nodes: Vec<Node>,
     current: usize,
 }
 
 impl Nodes {
+    /// Those that a seed gives.
     pub fn random(random: &mut Random, chain: &Chain) -> Self {
         let slots = chain.slots.len() as u64;
         let mut nodes: Vec<Node> = (0..1 + random.below(3))
@@ -193,11 +217,18 @@ impl Nodes {
                 careless: random.once_in(3),
                 failing: random.choose(&[u64::MAX, 20, 5]),
                 holes: random.choose(&[u64::MAX, u64::MAX, 3]),
+                program_holes: false,
             })
             .collect();
         // Somebody remembers everything.
         nodes[0].first = 0;
         Self { nodes, current: 0 }
+    }
+
+    /// The program's list lacks something too.
+    pub fn with_holes_in_the_programs_list(mut self) -> Self {
+        self.nodes.iter_mut().for_each(|node| node.program_holes = true);
+        self
     }
 
     /// From here on nothing goes wrong.
@@ -208,6 +239,19 @@ impl Nodes {
         (node.lag, node.failing, node.first, node.holes) = (0, u64::MAX, 0, u64::MAX);
     }
 
+    /// Another one answers from now on.
+    pub fn turn(&mut self) {
+        self.current = (self.current + 1) % self.nodes.len();
+    }
+
+    /// The addresses of the accounts that are there.
+    pub fn addresses(&self, chain: &Chain, tip: usize) -> Vec<Pubkey> {
+        let knows = tip.saturating_sub(self.nodes[self.current].lag);
+        let addresses = chain.lives.iter().map(|life| life.address);
+        addresses.filter(|address| chain.account(address, knows).is_some()).collect()
+    }
+
+    /// What the one whose turn it is answers.
     pub fn answer(&mut self, random: &mut Random, chain: &Chain, tip: usize, ask: &Ask, counts: &mut Counts) -> Heard {
         if self.nodes.len() > 1 && random.once_in(4) {
             counts.add("nodes replaced");
@@ -239,9 +283,13 @@ impl Nodes {
             }
             Ask::About(address, Question::Page { before, least_slot }) => {
                 let mut listed = node.listed(chain, knows, address);
-                if random.once_in(node.holes) && *address != escrow_client::escrow::ID {
+                if random.once_in(node.holes) && (node.program_holes || *address != escrow_client::escrow::ID) {
                     let slot = if *least_slot == 0 { newest } else { *least_slot };
-                    let last = listed.iter().position(|one| chain.is_missed(address, &one.signature, slot));
+                    let is_missed = |one: &Listed| match *address == escrow_client::escrow::ID {
+                        true => chain.is_missed_by_all(&one.signature, slot),
+                        false => chain.is_missed(address, &one.signature, slot),
+                    };
+                    let last = listed.iter().position(is_missed);
                     if let Some(last) = last {
                         counts.add("lists with a hole");
                         listed.remove(last);
@@ -320,10 +368,12 @@ impl Node {
 pub struct Counts(pub BTreeMap<&'static str, u64>);
 
 impl Counts {
+    /// Counts one.
     pub fn add(&mut self, what: &'static str) {
         *self.0.entry(what).or_default() += 1;
     }
 
+    /// Adds what another has counted.
     pub fn merge(&mut self, other: &Self) {
         other.0.iter().for_each(|(what, count)| *self.0.entry(what).or_default() += count);
     }

@@ -7,12 +7,14 @@ use escrow_client::{
 };
 use solana_pubkey::Pubkey;
 
-use super::chain::Chain;
+use crate::chain::Chain;
 
 /// Where somebody begins: at the creation, or with the account behind the slot with this place.
 #[derive(Debug, Clone, Copy)]
 pub enum Begin {
+    /// At its creation.
     Creation,
+    /// With its account behind that slot.
     At(usize),
 }
 
