@@ -33,6 +33,9 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses that webhooks and sources of orders reach although they are not public, and without TLS: a shop's own on the
+    /// same network. Whoever may name a URL reaches what is there.
+    pub egress_allow: Vec<SocketAddr>,
     /// Origins of web pages that may call the API from a browser. The pages of Solana Pay and Actions may from anywhere.
     pub cors_origins: Vec<String>,
     /// Caps.
@@ -49,6 +52,8 @@ pub enum Role {
     Api,
     /// Repeats what was submitted until its outcome is known.
     Submit,
+    /// Tells webhooks' receivers what happened.
+    Deliver,
     /// Everything.
     All,
 }
@@ -96,6 +101,7 @@ impl Default for Config {
             nodes: vec!["http://127.0.0.1:8899".to_owned()],
             roles: vec![Role::All],
             trusted_proxies: Vec::new(),
+            egress_allow: Vec::new(),
             cors_origins: Vec::new(),
             limits: Limits::default(),
             log: LogFormat::Text,

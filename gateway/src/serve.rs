@@ -19,6 +19,7 @@ use crate::{
     api::{self, Api, idempotency, limits::Limiter},
     chain::Chain,
     config::{Config, ConfigError, Role},
+    deliver::{Deliver, egress::Egress},
     store::{OpenError, Store},
     submit::{self, Journal, Submit},
 };
@@ -32,6 +33,9 @@ pub enum ServeError {
     /// There is no database.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// It cannot reach receivers of webhooks.
+    #[error("TLS cannot be set up: {0}")]
+    Egress(#[from] reqwest::Error),
     /// It cannot listen.
     #[error("cannot listen on {address}: {source}; name another with --listen")]
     Listen {
@@ -49,6 +53,8 @@ pub enum ServeError {
 const GRACE: Duration = Duration::from_secs(20);
 /// How often what has expired is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long deliveries are kept, in milliseconds.
+const DELIVERIES: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -87,6 +93,8 @@ impl Gateway {
         let (wake, end) = (Arc::new(Notify::new()), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let recorder = recorder();
+        let egress = Arc::new(Egress::new(&config.egress_allow)?);
+        let told = Arc::new(Notify::new());
         let mut gateway = Self {
             address: None,
             metrics: None,
@@ -100,9 +108,11 @@ impl Gateway {
             let allowance = Allowance { priority_fee: config.limits.priority_fee };
             let submit = Submit::new(store.clone(), Arc::clone(&chain), Arc::clone(&wake), allowance);
             let (store, chain, limits) = (store.clone(), Arc::clone(&chain), Arc::clone(&limits));
-            let api = Api { config: Arc::clone(&config), store, chain, submit, limits, end: end.clone() };
-            let head = Duration::from_secs(config.limits.head_seconds);
-            let address = listen(&mut tasks, config.listen, api::router(api), head, &end)?;
+            let (egress, told) = (Arc::clone(&egress), Arc::clone(&told));
+            let (config, end) = (Arc::clone(&config), end.clone());
+            let api = Api { config, store, chain, submit, egress, told, limits, end: end.clone() };
+            let head = Duration::from_secs(api.config.limits.head_seconds);
+            let address = listen(&mut tasks, api.config.listen, api::router(api), head, &end)?;
             gateway.address = Some(address);
         }
         if let (Some(address), Some(recorder)) = (config.metrics_listen, recorder) {
@@ -115,6 +125,14 @@ impl Gateway {
             let (chain, end) = (Arc::clone(&chain), end.clone());
             tasks.spawn(async move {
                 submit::run(chain, wake, end).await;
+                Ok(())
+            });
+        }
+        if config.does(Role::Deliver) {
+            let deliver = Deliver::new(store.clone(), egress, config.public_url.clone());
+            let end = end.clone();
+            tasks.spawn(async move {
+                deliver.run(told, end).await;
                 Ok(())
             });
         }
@@ -205,7 +223,10 @@ async fn sweep(store: Store, limits: Arc<Limiter>, end: CancellationToken) {
         let swept = async {
             match store.lease("sweep", &name, now, now.saturating_add(lease)).await? {
                 None => Ok(0),
-                Some(_) => store.sweep(now, now.saturating_sub(idempotency::KEPT)).await,
+                Some(_) => {
+                    store.sweep_deliveries(now, now.saturating_sub(DELIVERIES)).await?;
+                    store.sweep(now, now.saturating_sub(idempotency::KEPT)).await
+                }
             }
         };
         if let Err(error) = swept.await {

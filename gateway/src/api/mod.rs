@@ -15,6 +15,7 @@ pub mod v1;
 use std::sync::Arc;
 
 use axum::{Json, Router, http::Method, middleware, routing::get};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     compression::CompressionLayer,
@@ -33,6 +34,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     chain::Chain,
     config::Config,
+    deliver::egress::Egress,
     problem::{Code, Problem},
     store::Store,
     submit::Submit,
@@ -49,6 +51,10 @@ pub struct Api {
     pub chain: Arc<Chain>,
     /// What wallets signed.
     pub submit: Submit,
+    /// The way out to URLs that users name.
+    pub egress: Arc<Egress>,
+    /// Tells the deliveries of this process that there is something new.
+    pub told: Arc<Notify>,
     /// How often.
     pub limits: Arc<limits::Limiter>,
     /// That the process is about to end.
@@ -67,6 +73,7 @@ pub struct Api {
     tags(
         (name = "escrows", description = "What is agreed, and how it stands"),
         (name = "transactions", description = "Build, submit, ask what became of it"),
+        (name = "webhooks", description = "Be told what happens"),
         (name = "access", description = "API keys, and wallets that sign in"),
         (name = "wallets", description = "Solana Pay and Actions"),
         (name = "service", description = "The service itself"),
@@ -85,6 +92,13 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(v1::transactions::prepare))
         .routes(routes!(v1::transactions::show))
         .routes(routes!(v1::transactions::take))
+        .routes(routes!(v1::webhooks::create, v1::webhooks::list))
+        .routes(routes!(v1::webhooks::show, v1::webhooks::change, v1::webhooks::delete))
+        .routes(routes!(v1::rotation::rotate))
+        .routes(routes!(v1::deliveries::probe))
+        .routes(routes!(v1::deliveries::replay))
+        .routes(routes!(v1::deliveries::list))
+        .routes(routes!(v1::deliveries::retry))
         .routes(routes!(v1::access::challenge))
         .routes(routes!(v1::access::sign_in))
         .routes(routes!(v1::access::sign_out))
@@ -215,7 +229,7 @@ pub fn router(api: Api) -> Router {
     let named = api.config.cors_origins.iter().filter_map(|origin| origin.parse().ok());
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(named.collect::<Vec<_>>()))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(Any)
         .expose_headers(Any);
     let guarded = router

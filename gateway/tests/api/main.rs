@@ -7,6 +7,7 @@ mod access;
 mod bad_input;
 mod contract;
 mod harness;
+mod hooks;
 mod idempotency;
 mod journal;
 mod lifecycle;

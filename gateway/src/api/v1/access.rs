@@ -334,10 +334,10 @@ pub async fn create_key(
 pub struct Page {
     /// Where the page before ended.
     #[param(max_length = 200)]
-    cursor: Option<String>,
+    pub cursor: Option<String>,
     /// How many rows, 50 if it is left out.
     #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
+    pub limit: Option<u32>,
 }
 
 /// API keys, without their secrets.

@@ -2,9 +2,12 @@
 
 pub mod access;
 pub mod cluster;
+pub mod deliveries;
 pub mod escrows;
+pub mod rotation;
 pub mod terms;
 pub mod transactions;
+pub mod webhooks;
 
 /// The version of the answers.
 pub const VERSION: u32 = 1;
