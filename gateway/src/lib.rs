@@ -11,6 +11,7 @@
 //! - [`build`]: what is asked for as actions becomes a transaction that a wallet signs;
 //! - [`submit`]: what a wallet signed, until it is final or can never be executed;
 //! - [`deliver`]: receivers of webhooks are told what happened, at least once and in order;
+//! - [`orders`]: what a shop's own sources say of its orders, many at once, before a deadline;
 //! - [`api`]: HTTP: who may do what, how often, once or again; every error a problem with a code;
 //! - [`serve`]: all of it, listening.
 
@@ -31,6 +32,7 @@ pub mod build;
 pub mod chain;
 pub mod config;
 pub mod deliver;
+pub mod orders;
 pub mod problem;
 pub mod serve;
 pub mod store;

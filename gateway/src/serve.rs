@@ -20,6 +20,7 @@ use crate::{
     chain::Chain,
     config::{Config, ConfigError, Role},
     deliver::{Deliver, egress::Egress},
+    orders::Sources,
     store::{OpenError, Store},
     submit::{self, Journal, Submit},
 };
@@ -109,8 +110,10 @@ impl Gateway {
             let submit = Submit::new(store.clone(), Arc::clone(&chain), Arc::clone(&wake), allowance);
             let (store, chain, limits) = (store.clone(), Arc::clone(&chain), Arc::clone(&limits));
             let (egress, told) = (Arc::clone(&egress), Arc::clone(&told));
-            let (config, end) = (Arc::clone(&config), end.clone());
-            let api = Api { config, store, chain, submit, egress, told, limits, end: end.clone() };
+            let config = Arc::clone(&config);
+            let sources = Sources::new(Arc::clone(&egress), config.bearers.clone());
+            let (seen, end) = (Arc::default(), end.clone());
+            let api = Api { config, store, chain, submit, sources, seen, egress, told, limits, end: end.clone() };
             let head = Duration::from_secs(api.config.limits.head_seconds);
             let address = listen(&mut tasks, api.config.listen, api::router(api), head, &end)?;
             gateway.address = Some(address);

@@ -35,6 +35,7 @@ use crate::{
     chain::Chain,
     config::Config,
     deliver::egress::Egress,
+    orders::Sources,
     problem::{Code, Problem},
     store::Store,
     submit::Submit,
@@ -51,6 +52,10 @@ pub struct Api {
     pub chain: Arc<Chain>,
     /// What wallets signed.
     pub submit: Submit,
+    /// What is asked about orders.
+    pub sources: Sources,
+    /// How escrows of orders stood when they were read last.
+    pub seen: v1::orders::Seen,
     /// The way out to URLs that users name.
     pub egress: Arc<Egress>,
     /// Tells the deliveries of this process that there is something new.
@@ -74,6 +79,7 @@ pub struct Api {
         (name = "escrows", description = "What is agreed, and how it stands"),
         (name = "transactions", description = "Build, submit, ask what became of it"),
         (name = "webhooks", description = "Be told what happens"),
+        (name = "orders", description = "What a shop calls its escrows, and what its own sources say of them"),
         (name = "access", description = "API keys, and wallets that sign in"),
         (name = "wallets", description = "Solana Pay and Actions"),
         (name = "service", description = "The service itself"),
@@ -99,6 +105,11 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(v1::deliveries::replay))
         .routes(routes!(v1::deliveries::list))
         .routes(routes!(v1::deliveries::retry))
+        .routes(routes!(v1::orders::create, v1::orders::list))
+        .routes(routes!(v1::orders::show, v1::orders::delete))
+        .routes(routes!(v1::orders::overview))
+        .routes(routes!(v1::sources::create, v1::sources::list))
+        .routes(routes!(v1::sources::delete))
         .routes(routes!(v1::access::challenge))
         .routes(routes!(v1::access::sign_in))
         .routes(routes!(v1::access::sign_out))

@@ -157,7 +157,8 @@ impl Deliver {
                 continue;
             }
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            let secrets: Arc<[Secret]> = self.store.secrets(&endpoint, now).await?.iter().filter_map(readable).collect();
+            let secrets: Arc<[Secret]> =
+                self.store.secrets(&endpoint, now).await?.iter().filter_map(readable).collect();
             let claims = self.store.claim(&endpoint, most, now, now.saturating_add(LEASE)).await?;
             let of = |claim| Held { url: url.clone(), secrets: Arc::clone(&secrets), claim };
             held.extend(claims.into_iter().map(of));

@@ -7,6 +7,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_access_and_transactions.sql"),
     include_str!("../../migrations/0002_events.sql"),
     include_str!("../../migrations/0003_webhooks.sql"),
+    include_str!("../../migrations/0004_orders.sql"),
 ];
 
 impl Store {

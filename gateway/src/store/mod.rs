@@ -10,6 +10,7 @@ mod events;
 mod idempotency;
 mod lease;
 mod migrate;
+mod orders;
 mod transactions;
 mod webhooks;
 
@@ -26,6 +27,7 @@ pub use deliveries::{Attempted, Claim, Delivery, Onward, Queue, Which};
 pub use events::{EventFinality, Logged, NewEvent};
 pub use idempotency::{Kept, Opened, Place};
 pub use lease::Lease;
+pub use orders::{Order, Source};
 pub use transactions::Row;
 pub use webhooks::{Endpoint, EndpointChange, SecretRow};
 

@@ -34,6 +34,7 @@ fn concrete(path: &str) -> String {
         .replace("{escrow}", address)
         .replace("{id}", "0123456789abcdef")
         .replace("{delivery}", "evt_0")
+        .replace("{reference}", "none")
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod hooks;
 mod idempotency;
 mod journal;
 mod lifecycle;
+mod orders;
 mod postgres;
 mod promises;
 mod replicas;

@@ -234,7 +234,7 @@ pub struct EscrowPage {
 }
 
 /// An escrow in a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EscrowRow {
     /// Its address.
     pub address: String,
@@ -377,7 +377,7 @@ pub fn attention(escrow: &EscrowAccount, now: i64) -> Vec<Role> {
     unique
 }
 
-async fn row(api: &Api, escrow: &EscrowAccount, now: i64) -> EscrowRow {
+pub(super) async fn row(api: &Api, escrow: &EscrowAccount, now: i64) -> EscrowRow {
     let state = &escrow.state;
     let denomination = api.chain.denomination(escrow.asset()).await;
     EscrowRow {

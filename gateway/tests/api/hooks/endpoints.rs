@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::receiver::Receiver;
-use crate::harness::{Database, User, World, config, databases, gateway, net, run, sqlite};
+use crate::harness::{Database, User, World, config, databases, net, run, sqlite, world_with};
 
 const ADDRESS: &str = "So11111111111111111111111111111111111111112";
 
@@ -13,9 +13,7 @@ const ADDRESS: &str = "So11111111111111111111111111111111111111112";
 pub async fn world(database: &Database, receivers: &[&Receiver]) -> World {
     let mut config = config(net().await.rpc_url());
     config.egress_allow = receivers.iter().map(|receiver| receiver.address).collect();
-    let gateway = gateway(database, config).await;
-    let user = User::new(&gateway, "shop", &Scope::ALL).await;
-    World { gateway, user }
+    world_with(database, config).await
 }
 
 /// An endpoint for this receiver: its path, and its secret.
@@ -31,7 +29,8 @@ fn an_endpoint_is_made_shown_changed_and_deleted() {
     run(async {
         for database in databases() {
             let receiver = Receiver::start().await;
-            let user = world(&database, &[&receiver]).await.user;
+            let world = world(&database, &[&receiver]).await;
+            let user = &world.user;
             let body = json!({"url": receiver.url(), "description": "the till", "kinds": ["fund", "fund", "close"],
                 "escrows": [ADDRESS], "provisional": true});
             let made = user.post("/v1/webhook-endpoints", &body).await.expect(201);
@@ -65,7 +64,7 @@ fn an_endpoint_is_made_shown_changed_and_deleted() {
             );
             assert_eq!(changed["endpoint"]["description"], "the till");
             // Pages.
-            let second = self::made(&user, &receiver).await.0;
+            let second = self::made(user, &receiver).await.0;
             let page = user.get("/v1/webhook-endpoints?limit=1").await.expect(200);
             assert_eq!(page["endpoints"][0]["id"], endpoint["id"]);
             let next = user.get(page["next"].as_str().unwrap()).await.expect(200);
@@ -81,8 +80,10 @@ fn an_endpoint_is_made_shown_changed_and_deleted() {
 fn what_cannot_be_right_is_told_with_its_place() {
     run(async {
         let receiver = Receiver::start().await;
-        let user = world(&sqlite(), &[&receiver]).await.user;
-        let (path, _) = made(&user, &receiver).await;
+        let database = sqlite();
+        let world = world(&database, &[&receiver]).await;
+        let user = &world.user;
+        let (path, _) = made(user, &receiver).await;
         let many: Vec<String> = (0..101).map(|index| format!("k{index}")).collect();
         let url = receiver.url();
         for (body, pointer) in [
@@ -131,7 +132,7 @@ fn what_cannot_be_right_is_told_with_its_place() {
         assert_eq!(retry.code(), "not_found");
         // An owner has so many, and no more.
         for _ in 1..20 {
-            made(&user, &receiver).await;
+            made(user, &receiver).await;
         }
         let answer = user.post("/v1/webhook-endpoints", &json!({"url": url})).await;
         assert!(answer.code() == "invalid" && answer.text.contains("at most 20 endpoints"), "{answer:?}");
@@ -173,7 +174,8 @@ fn asked_twice_with_one_key_it_is_done_once_and_the_secret_is_told_once() {
     run(async {
         for database in databases() {
             let receiver = Receiver::start().await;
-            let user = world(&database, &[&receiver]).await.user;
+            let world = world(&database, &[&receiver]).await;
+            let user = &world.user;
             let ask = |path: String, body: Value| {
                 let user = user.clone();
                 async move { user.json(Method::POST, &path, &[("idempotency-key", "k")], &body).await }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     receiver::{Manner, Receiver},
-    scene::{BEGIN, HOUR, PATIENCE, SECOND, Scene, assert_in_order, attempt, claim, event, round, settle},
+    scene::{BEGIN, HOUR, SECOND, Scene, assert_in_order, attempt, claim, event, round, settle},
 };
 use crate::harness::{databases, run, sqlite};
 
@@ -162,7 +162,8 @@ fn who_has_too_much_to_do_is_left_in_peace() {
 fn redirects_endless_bodies_and_silence_are_what_they_are() {
     run(async {
         let receiver = Receiver::start().await;
-        let scene = Scene::new(&sqlite(), &[&receiver]).await;
+        let mut scene = Scene::new(&sqlite(), &[&receiver]).await;
+        scene.patience = Duration::from_millis(700);
         scene.endpoint("shop", &receiver).await;
         let worker = scene.worker();
         let last = || async {
@@ -182,7 +183,7 @@ fn redirects_endless_bodies_and_silence_are_what_they_are() {
         settle(&worker).await;
         let (status, error, delivered) = last().await;
         assert!(status.is_none() && error.contains("no answer within 700 ms") && !delivered, "{error}");
-        assert!(began.elapsed() < PATIENCE * 10);
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         // The head is the answer.
         receiver.answers(|_| Manner::Endless);
         scene.pass(HOUR);
@@ -198,6 +199,7 @@ fn one_that_is_slow_keeps_no_other_waiting() {
             let (slow, quick) = (Receiver::start().await, Receiver::start().await);
             let mut scene = Scene::new(&database, &[&slow, &quick]).await;
             scene.now.store(now_ms(), Ordering::SeqCst);
+            scene.patience = Duration::from_secs(3);
             scene.endpoint("slow", &slow).await;
             scene.endpoint("quick", &quick).await;
             slow.answers(|_| Manner::Slow(Duration::from_secs(60)));
@@ -320,7 +322,7 @@ async fn story(database: &crate::harness::Database, seed: u64) {
 #[test]
 fn in_random_stories_nothing_is_lost_and_no_order_is_broken() {
     run(async {
-        let seeds = if std::env::var_os("ESCROW_EFFORT").is_some() { 200 } else { 12 };
+        let seeds = if std::env::var_os("ESCROW_EFFORT").is_some() { 200 } else { 6 };
         for seed in 0..seeds {
             for database in databases() {
                 println!("seed {seed} on {}", database.url);

@@ -24,12 +24,14 @@ pub const SECOND: i64 = 1_000;
 pub const HOUR: i64 = 3_600 * SECOND;
 /// When the simulated time begins.
 pub const BEGIN: i64 = 1_700_000_000_000;
-/// How long workers wait for a receiver.
-pub const PATIENCE: Duration = Duration::from_millis(700);
+/// How long workers wait for a receiver that answers, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Scene {
     pub store: Store,
     pub now: Arc<AtomicI64>,
+    /// How long workers wait for a receiver.
+    pub patience: Duration,
     egress: Arc<Egress>,
     /// How many events each escrow has.
     steps: HashMap<String, u64>,
@@ -41,6 +43,7 @@ impl Scene {
         Self {
             store: database.open().await,
             now: Arc::new(AtomicI64::new(BEGIN)),
+            patience: PATIENCE,
             egress: Arc::new(Egress::new(&allow).unwrap()),
             steps: HashMap::new(),
         }
@@ -50,7 +53,7 @@ impl Scene {
         let now = Arc::clone(&self.now);
         let clock: Clock = Arc::new(move || now.load(Ordering::SeqCst));
         Deliver::new(self.store.clone(), Arc::clone(&self.egress), "https://gateway.example".to_owned())
-            .at(clock, PATIENCE)
+            .at(clock, self.patience)
     }
 
     pub fn time(&self) -> i64 {
