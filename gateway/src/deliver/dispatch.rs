@@ -1,7 +1,7 @@
 //! From the log to the queues: each endpoint goes through the log from its own place, and moves on in the change that adds what
 //! it is told. Any number of these may run: of two that move the same endpoint, one does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::message::id_of;
 use crate::store::{Endpoint, EventFinality, Logged, Store};
@@ -21,10 +21,11 @@ pub async fn dispatch(store: &Store, now: i64) -> sqlx::Result<bool> {
     let mut is_more = false;
     for endpoint in store.endpoints_before(last).await? {
         let from = endpoint.position;
-        if !pages.contains_key(&from) {
-            pages.insert(from, store.events_after(from, AT_ONCE).await?);
-        }
-        let Some((page, end)) = pages.get(&from).and_then(|page| Some((page, page.last()?.number))) else { continue };
+        let page = match pages.entry(from) {
+            Entry::Occupied(page) => page.into_mut(),
+            Entry::Vacant(place) => place.insert(store.events_after(from, AT_ONCE).await?),
+        };
+        let Some(end) = page.last().map(|last| last.number) else { continue };
         let wanted = page.iter().filter(|logged| wants(&endpoint, logged));
         let told: Vec<_> =
             wanted.map(|logged| (id_of(&logged.event.id, logged.event.finality.name()), logged)).collect();

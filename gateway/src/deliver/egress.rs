@@ -92,7 +92,8 @@ impl Resolve for Guarded {
                 // Not which it has: whoever named it need not learn how this network is laid out.
                 return Err(format!("{name} has no address of the public Internet").into());
             }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            let addresses: Addrs = Box::new(addresses.into_iter());
+            Ok(addresses)
         })
     }
 }

@@ -32,7 +32,7 @@ use crate::harness::{SOL, User, World, config, databases, net, people, run, sqli
 #[derive(Clone)]
 struct Shop {
     address: SocketAddr,
-    is_well: Arc<AtomicBool>,
+    is_broken: Arc<AtomicBool>,
     bearers: Arc<Mutex<HashSet<String>>>,
 }
 
@@ -40,7 +40,7 @@ impl Shop {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shop = Self { address, is_well: Arc::new(AtomicBool::new(true)), bearers: Arc::default() };
+        let shop = Self { address, is_broken: Arc::new(AtomicBool::new(true)), bearers: Arc::default() };
         let router = Router::new().route("/{name}/{reference}", get(answer)).with_state(shop.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         shop
@@ -68,9 +68,8 @@ async fn answer(
         _ => 0,
     };
     tokio::time::sleep(Duration::from_millis(wait)).await;
-    let well = shop.is_well.load(Ordering::SeqCst);
     match name.as_str() {
-        "broken" if well => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "broken" if shop.is_broken.load(Ordering::SeqCst) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "unknown" => StatusCode::NOT_FOUND.into_response(),
         "text" => "paid".into_response(),
         "long" => json!("x".repeat(10_000)).to_string().into_response(),
@@ -288,7 +287,7 @@ fn a_source_that_fails_is_left_alone_for_a_while_and_says_why() {
             overview(&world, 5_000, &one).await;
         }
         // From the sixth time on it is not asked, although it is well by now.
-        shop.is_well.store(false, Ordering::SeqCst);
+        shop.is_broken.store(false, Ordering::SeqCst);
         let (rows, _) = overview(&world, 5_000, &one).await;
         let reason = said(&rows, "broken")["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains("failed again and again: it is asked again in"), "{reason}");

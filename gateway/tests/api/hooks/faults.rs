@@ -162,7 +162,8 @@ fn who_has_too_much_to_do_is_left_in_peace() {
 fn redirects_endless_bodies_and_silence_are_what_they_are() {
     run(async {
         let receiver = Receiver::start().await;
-        let mut scene = Scene::new(&sqlite(), &[&receiver]).await;
+        let database = sqlite();
+        let mut scene = Scene::new(&database, &[&receiver]).await;
         scene.patience = Duration::from_millis(700);
         scene.endpoint("shop", &receiver).await;
         let worker = scene.worker();

@@ -146,7 +146,7 @@ impl Heard {
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").expect("whsec_")).expect("base 64");
         let expected = hmac(&key, &self.content());
-        self.signatures("v1").iter().any(|signature| *signature == expected)
+        self.signatures("v1").contains(&expected)
     }
 
     /// Whether one of the signatures `v1a` is of this key.
