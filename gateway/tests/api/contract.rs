@@ -62,6 +62,8 @@ fn no_amount_and_no_slot_is_a_number() {
     // Times are small enough for every language.
     let times = ["unix", "seconds_from_now", "fund_by", "deliver_by", "deadline", "expires_at", "now", "created_at"];
     let times = [times.as_slice(), &["revoked_at", "next_deadline", "deadline_before", "behind_seconds"]].concat();
+    let of_webhooks = ["attempted_at", "delivered_at", "next_at", "rests_until", "since"];
+    let times = [times.as_slice(), &of_webhooks].concat();
     for place in found {
         let is_time = place.split('/').any(|part| times.contains(&part)) || place.starts_with("/paths/");
         assert!(is_time, "{place} is a number that JavaScript may not hold");
