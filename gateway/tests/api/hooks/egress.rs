@@ -151,6 +151,12 @@ fn what_is_allowed_is_one_address_at_one_port() {
         for url in [format!("http://shop.example:{port}/"), format!("https://shop.example:{port}/")] {
             get(&egress, &url).await.unwrap_err();
         }
+        // What is allowed at another port is another address.
+        let elsewhere = SocketAddr::new("127.0.0.2".parse().unwrap(), port);
+        let (lookup, _) = names(vec![vec!["127.0.0.1".parse().unwrap()]]);
+        let egress = Egress::with_lookup(&[allowed.address, elsewhere], &lookup).unwrap();
+        let error = get(&egress, &format!("http://shop.example:{port}/")).await.unwrap_err();
+        assert!(error.to_string().contains("no address of the public Internet"), "{error}");
         // Without TLS nothing public is reached, whatever the port.
         let (lookup, _) = names(vec![vec!["8.8.8.8".parse().unwrap()]]);
         let egress = Egress::with_lookup(&[allowed.address], &lookup).unwrap();
