@@ -34,13 +34,20 @@ struct Shop {
     address: SocketAddr,
     is_broken: Arc<AtomicBool>,
     bearers: Arc<Mutex<HashSet<String>>>,
+    /// Who was asked about what, in order.
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Shop {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shop = Self { address, is_broken: Arc::new(AtomicBool::new(true)), bearers: Arc::default() };
+        let shop = Self {
+            address,
+            is_broken: Arc::new(AtomicBool::new(true)),
+            bearers: Arc::default(),
+            asked: Arc::default(),
+        };
         let router = Router::new().route("/{name}/{reference}", get(answer)).with_state(shop.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         shop
@@ -60,6 +67,7 @@ async fn answer(
     if let Some(bearer) = headers.get("authorization") {
         shop.bearers.lock().unwrap().insert(bearer.to_str().unwrap().to_owned());
     }
+    shop.asked.lock().unwrap().push(format!("{name}/{reference}"));
     let number: u64 = reference.rsplit('-').next().unwrap().parse().unwrap_or_default();
     let wait = match name.as_str() {
         "payment" => 50,
@@ -252,6 +260,23 @@ fn a_hundred_orders_of_three_slow_sources_are_answered_within_the_deadline() {
             assert!(said["age_ms"].as_u64().unwrap() >= 1_000, "{said}");
             assert!(said["reason"].as_str().unwrap().contains("before the deadline"), "{said}");
         }
+    });
+}
+
+#[test]
+fn what_two_want_to_know_at_once_is_asked_once() {
+    run(async {
+        let shop = Shop::start().await;
+        let database = sqlite();
+        let world = world_with(&database, allowing(&shop, config(net().await.rpc_url()))).await;
+        source(&world.user, &shop, "stock", json!({"timeout_ms": 15_000})).await;
+        order(&world.user, "o-1", &anywhere()).await;
+        let one = ["o-1".to_owned()];
+        let (first, second) = tokio::join!(overview(&world, 300, &one), overview(&world, 20_000, &one));
+        // The one that waits longer hears what the other has asked for.
+        assert!(first.0[0]["sources"][0]["value"].is_null(), "{first:?}");
+        assert_eq!(second.0[0]["sources"][0]["value"], json!({"of": "o-1", "by": "stock"}));
+        assert_eq!(*shop.asked.lock().unwrap(), ["stock/o-1"]);
     });
 }
 

@@ -1,6 +1,6 @@
 //! The runbooks of docs/gateway.md, played as an operator would.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{process::Command, sync::atomic::Ordering, time::Duration};
 
 use escrow_gateway::{api::auth::Scope, config::Role, now_ms, store::EventFinality::Final};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::{
     receiver::{Manner, Receiver},
     scene::{HOUR, Scene, assert_in_order, event, log, settle},
 };
-use crate::harness::{User, config, databases, gateway, net, run};
+use crate::harness::{User, config, databases, gateway, net, run, sqlite};
 
 #[test]
 fn parked_endpoints() {
@@ -152,5 +152,52 @@ fn rotating_secrets() {
             assert!(heard.is_signed_with(&last) && !heard.is_signed_with(new));
             assert_eq!(heard.signature.split(' ').count(), 2);
         }
+    });
+}
+
+/// The code of docs/gateway.md, by which a receiver checks who has sent a message: run by node, where it is installed.
+#[test]
+fn what_the_documentation_says_verifies_a_message_and_no_other() {
+    let documentation = include_str!("../../../../docs/gateway.md");
+    let (_, rest) = documentation.split_once("```js\n").unwrap();
+    let (code, _) = rest.split_once("```").unwrap();
+    if Command::new("node").arg("--version").output().is_err() {
+        println!("NOT CHECKED: the code of docs/gateway.md, because node is not installed");
+        return;
+    }
+    run(async {
+        let receiver = Receiver::start().await;
+        let database = sqlite();
+        let world = world(&database, &[&receiver]).await;
+        let (path, secret) = made(&world.user, &receiver).await;
+        // With two secrets there are four signatures to choose from.
+        world.user.post(&format!("{path}/secrets/rotate"), &json!({})).await.expect(200);
+        world.user.post(&format!("{path}/probe"), &json!({})).await.expect(200);
+        let heard = receiver.heard().remove(0);
+        let headers = json!({"webhook-id": heard.id, "webhook-timestamp": heard.timestamp,
+            "webhook-signature": heard.signature});
+        let other = escrow_gateway::deliver::sign::Secret::new().shared();
+        let old = (now_ms() / 1_000 - 301).to_string();
+        let with = |name: &str, value: &str| {
+            let mut changed = headers.clone();
+            changed[name] = json!(value);
+            changed
+        };
+        let text = heard.text.as_str();
+        let cases = json!([
+            [headers, text, secret],
+            [headers, format!("{text} "), secret],
+            [headers, text, other],
+            [with("webhook-id", "evt_other"), text, secret],
+            [with("webhook-timestamp", &old), text, secret],
+            [with("webhook-signature", ""), text, secret],
+            [with("webhook-signature", "v1,AAAA v1"), text, secret],
+            [json!({}), text, secret],
+        ]);
+        let script = format!("{code}\nconsole.log(JSON.stringify({cases}.map((one) => isAuthentic(...one))));");
+        let ran = Command::new("node").args(["--input-type=module", "--eval", &script]).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let verdicts: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(verdicts, json!([true, false, false, false, false, false, false, false]));
     });
 }
