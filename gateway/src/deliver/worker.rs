@@ -219,7 +219,7 @@ impl Deliver {
             let Attempt { status, error, .. } = &done.attempt;
             let attempted = Attempted { at: done.at, status: status.map(i64::from), error: error.clone() };
             if !self.store.settle(&mut change, &done.claim, &attempted, onward).await? {
-                tracing::warn!(delivery = done.claim.delivery, "somebody else has taken it up meanwhile");
+                tracing::warn!(delivery = done.claim.delivery, "it was taken up or told to be repeated meanwhile");
             }
         }
         change.commit().await?;

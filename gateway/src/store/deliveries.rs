@@ -208,8 +208,8 @@ impl Store {
         free.bind(due_at).bind(&queue.endpoint).bind(&queue.escrow).execute(&mut **change).await.map(drop)
     }
 
-    /// Writes what an attempt came to, and gives the queue back. False where somebody else holds it by now: then nothing is
-    /// written, and what was delivered is delivered once more.
+    /// Writes what an attempt came to, and gives the queue back. False where somebody else holds it by now, or was told to repeat
+    /// something of it: then nothing is written, and what was delivered is delivered once more.
     pub async fn settle(
         &self,
         change: &mut Change,
@@ -230,6 +230,11 @@ impl Store {
         );
         let free = free.bind(due_at).bind(parked_at).bind(endpoint).bind(escrow).bind(*fence);
         if free.execute(&mut **change).await?.rows_affected() == 0 {
+            // Where the lease is still this one, nobody holds the queue: it was told to repeat something. Another's lease ends
+            // later, because it could begin only after this one.
+            let leave =
+                sqlx::query("UPDATE webhook_queues SET until = 0 WHERE endpoint = $1 AND escrow = $2 AND until = $3");
+            leave.bind(endpoint).bind(escrow).bind(claim.until).execute(&mut **change).await?;
             return Ok(false);
         }
         let write = sqlx::query(
@@ -257,8 +262,8 @@ impl Store {
         Ok(release.bind(now).bind(endpoint).execute(&mut **change).await?.rows_affected())
     }
 
-    /// Has everything from this place in the log on delivered once more: how many of them. Whoever holds a queue of it meanwhile
-    /// may end, and what it writes is refused: so nothing of it overtakes what is before it.
+    /// Has everything from this place in the log on delivered once more: how many of them. Who holds a queue of it ends first, and
+    /// what that came to is not written: so nothing overtakes what is before it.
     pub async fn repeat_from(&self, change: &mut Change, endpoint: &str, number: i64, now: i64) -> sqlx::Result<u64> {
         let wake = sqlx::query(
             "UPDATE webhook_queues SET parked_at = NULL, failures = 0, due_at = $1, fence = fence + 1 \

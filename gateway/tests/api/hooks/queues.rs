@@ -135,8 +135,8 @@ fn what_was_told_again_comes_in_the_same_order() {
             assert_eq!(scene.store.repeat_from(&mut change, "shop", 3, scene.time()).await.unwrap(), 4);
             change.commit().await.unwrap();
             let done = super::scene::attempt(&worker, held).await;
+            assert_eq!(settle(&worker).await, 1, "one that is under way ends first, and b has nothing under way");
             worker.record(done).await.unwrap();
-            scene.pass(HOUR);
             settle(&worker).await;
             let of_a: Vec<u64> =
                 receiver.taken().into_iter().filter(|(escrow, _)| escrow == "a").map(|(_, step)| step).collect();
