@@ -1,6 +1,7 @@
 //! What the gateway is told: a TOML file, the environment (`ESCROW_GATEWAY_…`), then flags; the later wins.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
@@ -33,6 +34,11 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses that webhooks and sources of orders reach although they are not public, and without TLS: a shop's own on the
+    /// same network. Whoever may name a URL reaches what is there.
+    pub egress_allow: Vec<SocketAddr>,
+    /// Tokens for sources of orders, by name.
+    pub bearers: BTreeMap<String, Bearer>,
     /// Origins of web pages that may call the API from a browser. The pages of Solana Pay and Actions may from anywhere.
     pub cors_origins: Vec<String>,
     /// Caps.
@@ -53,8 +59,20 @@ pub enum Role {
     Submit,
     /// Keeps the index of escrows and the log of events.
     Index,
+    /// Tells webhooks' receivers what happened.
+    Deliver,
     /// Everything.
     All,
+}
+
+/// A token that is sent to some URLs and no others.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bearer {
+    /// The secret.
+    pub token: String,
+    /// How those URLs begin, up to a slash.
+    pub url: String,
 }
 
 /// Caps.
@@ -119,6 +137,8 @@ impl Default for Config {
             nodes: vec!["http://127.0.0.1:8899".to_owned()],
             roles: vec![Role::All],
             trusted_proxies: Vec::new(),
+            egress_allow: Vec::new(),
+            bearers: BTreeMap::new(),
             cors_origins: Vec::new(),
             limits: Limits::default(),
             index: Index::default(),
@@ -229,6 +249,13 @@ impl Config {
         if self.index.event_days == 0 {
             return wrong("index.event_days", "is 0: events would be gone before anyone has read them".to_owned());
         }
+        for bearer in self.bearers.values() {
+            // Without the slash, https://a.example would be the beginning of https://a.example.org too.
+            if !bearer.url.starts_with("http") || bearer.url.matches('/').count() < 3 || !bearer.url.ends_with('/') {
+                let problem = format!("is for {:?}: write a URL up to a slash, as https://stock.example/", bearer.url);
+                return wrong("bearers", problem);
+            }
+        }
         let limits = &self.limits;
         for (setting, value) in [
             ("limits.anonymous_per_minute", limits.anonymous_per_minute),
@@ -307,6 +334,7 @@ mod tests {
             (json!({"database_connections": 0}), "database_connections"),
             (json!({"index": {"pause_ms": 0}}), "index.pause_ms"),
             (json!({"index": {"event_days": 0}}), "index.event_days"),
+            (json!({"bearers": {"stock": {"token": "x", "url": "https://stock.example"}}}), "bearers"),
             (json!({"limits": {"owner_per_minute": 0}}), "owner_per_minute"),
             (json!({"limits": {"owner_per_hour": 1}}), "owner_per_hour"),
             (json!({"listne": "127.0.0.1:1"}), "listne"),

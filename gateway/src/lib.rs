@@ -12,6 +12,8 @@
 //! - [`standing`]: how an escrow stands, in the words of lists;
 //! - [`index`]: all escrows and everything that happens to them, in the database;
 //! - [`submit`]: what a wallet signed, until it is final or can never be executed;
+//! - [`deliver`]: receivers of webhooks are told what happened, at least once and in order;
+//! - [`orders`]: what a shop's own sources say of its orders, many at once, before a deadline;
 //! - [`api`]: HTTP: who may do what, how often, once or again; every error a problem with a code;
 //! - [`serve`]: all of it, listening.
 
@@ -31,7 +33,9 @@ pub mod api;
 pub mod build;
 pub mod chain;
 pub mod config;
+pub mod deliver;
 pub mod index;
+pub mod orders;
 pub mod problem;
 pub mod serve;
 pub mod standing;

@@ -54,6 +54,7 @@ codes! {
     Scope "scope" FORBIDDEN "The key may not do this"
     Challenge "challenge" UNAUTHORIZED "The sign-in cannot be accepted"
     Stale "stale" CONFLICT "It is not as the request expects it any more"
+    Exists "exists" CONFLICT "There is one already"
     InFlight "in_flight" CONFLICT "The same request is being worked on"
     KeyReused "key_reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request"
     Refused "refused" UNPROCESSABLE_ENTITY "A rule of the program forbids it"

@@ -19,7 +19,9 @@ use crate::{
     api::{self, Api, idempotency, limits::Limiter},
     chain::Chain,
     config::{Config, ConfigError, Role},
+    deliver::{Deliver, egress::Egress},
     index::{self, Index, Nodes, Patience, Tail},
+    orders::Sources,
     store::{OpenError, Store},
     submit::{self, Journal, Submit},
 };
@@ -33,6 +35,9 @@ pub enum ServeError {
     /// There is no database.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// It cannot reach receivers of webhooks.
+    #[error("TLS cannot be set up: {0}")]
+    Egress(#[from] reqwest::Error),
     /// It cannot listen.
     #[error("cannot listen on {address}: {source}; name another with --listen")]
     Listen {
@@ -50,6 +55,8 @@ pub enum ServeError {
 const GRACE: Duration = Duration::from_secs(20);
 /// How often what has expired is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long deliveries are kept, in milliseconds.
+const DELIVERIES: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// How many events that are older than what is kept are emptied at once.
 const EMPTIED: i64 = 10_000;
@@ -91,6 +98,8 @@ impl Gateway {
         let (wake, end) = (Arc::new(Notify::new()), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let recorder = recorder();
+        let egress = Arc::new(Egress::new(&config.egress_allow)?);
+        let told = Arc::new(Notify::new());
         let mut gateway = Self {
             address: None,
             metrics: None,
@@ -111,10 +120,26 @@ impl Gateway {
                 follow.run(log, ended).await;
                 Ok(())
             });
-            let api =
-                Api { config: Arc::clone(&config), store, chain, submit, limits, tail, streams, end: end.clone() };
-            let head = Duration::from_secs(config.limits.head_seconds);
-            let address = listen(&mut tasks, config.listen, api::router(api), head, &end)?;
+            let (egress, told) = (Arc::clone(&egress), Arc::clone(&told));
+            let config = Arc::clone(&config);
+            let sources = Sources::new(Arc::clone(&egress), config.bearers.clone());
+            let (seen, end) = (Arc::default(), end.clone());
+            let api = Api {
+                config,
+                store,
+                chain,
+                submit,
+                sources,
+                seen,
+                egress,
+                told,
+                limits,
+                tail,
+                streams,
+                end: end.clone(),
+            };
+            let head = Duration::from_secs(api.config.limits.head_seconds);
+            let address = listen(&mut tasks, api.config.listen, api::router(api), head, &end)?;
             gateway.address = Some(address);
         }
         if let (Some(address), Some(recorder)) = (config.metrics_listen, recorder) {
@@ -146,6 +171,14 @@ impl Gateway {
             });
         }
         let kept = i64::from(config.index.event_days).saturating_mul(24 * 60 * 60 * 1_000);
+        if config.does(Role::Deliver) {
+            let deliver = Deliver::new(store.clone(), egress, config.public_url.clone());
+            let end = end.clone();
+            tasks.spawn(async move {
+                deliver.run(told, end).await;
+                Ok(())
+            });
+        }
         tasks.spawn(async move {
             sweep(store, limits, kept, end).await;
             Ok(())
@@ -235,6 +268,7 @@ async fn sweep(store: Store, limits: Arc<Limiter>, events_kept: i64, end: Cancel
                 None => Ok(0),
                 Some(_) => {
                     store.empty_events(now.saturating_sub(events_kept), EMPTIED).await?;
+                    store.sweep_deliveries(now, now.saturating_sub(DELIVERIES)).await?;
                     store.sweep(now, now.saturating_sub(idempotency::KEPT)).await
                 }
             }

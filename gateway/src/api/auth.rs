@@ -102,6 +102,7 @@ impl Table {
                 (Method::GET, &item.get),
                 (Method::POST, &item.post),
                 (Method::PUT, &item.put),
+                (Method::PATCH, &item.patch),
                 (Method::DELETE, &item.delete),
                 (Method::OPTIONS, &item.options),
             ];

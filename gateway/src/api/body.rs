@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, FromRequestParts, Request, rejection::QueryRejection},
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use http_body_util::BodyExt;
@@ -140,6 +143,25 @@ fn wrong_query(error: &QueryRejection) -> Problem {
     }
 }
 
+/// What stands in a path with two parts.
+#[derive(Debug)]
+pub struct PathPair(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPair {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path((first, second))) => Ok(Self(first, second)),
+            Err(error) => Err(unreadable_path(&error)),
+        }
+    }
+}
+
+fn unreadable_path(error: &PathRejection) -> Problem {
+    Problem::new(Code::Malformed, format!("the path cannot be read: {}", error.body_text()))
+}
+
 /// What stands in the path.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
@@ -152,9 +174,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let text: axum::extract::Path<String> =
-            axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
-                Problem::new(Code::Malformed, format!("the path cannot be read: {}", error.body_text()))
-            })?;
+            axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| unreadable_path(&error))?;
         match text.0.parse() {
             Ok(value) => Ok(Self(value)),
             Err(error) => Err(Problem::invalid("path", format!("{:?}: {error}", text.0))),

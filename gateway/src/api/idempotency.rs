@@ -49,6 +49,16 @@ impl Answer {
         Ok(Self { status: StatusCode::CREATED, location: Some(location), body })
     }
 
+    /// Something that was done.
+    ///
+    /// # Errors
+    ///
+    /// None for what can be written as JSON.
+    pub fn done(body: &impl serde::Serialize) -> Result<Self> {
+        let body = serde_json::to_string(body).map_err(Problem::internal)?;
+        Ok(Self { status: StatusCode::OK, location: None, body })
+    }
+
     fn kept(&self) -> Kept {
         Kept { status: self.status.as_u16(), location: self.location.clone(), body: self.body.clone() }
     }

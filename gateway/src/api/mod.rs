@@ -15,6 +15,7 @@ pub mod v1;
 use std::sync::Arc;
 
 use axum::{Json, Router, http::Method, middleware, routing::get};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     compression::CompressionLayer,
@@ -33,7 +34,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     chain::Chain,
     config::Config,
+    deliver::egress::Egress,
     index::Tail,
+    orders::Sources,
     problem::{Code, Problem},
     store::Store,
     submit::Submit,
@@ -50,6 +53,14 @@ pub struct Api {
     pub chain: Arc<Chain>,
     /// What wallets signed.
     pub submit: Submit,
+    /// What is asked about orders.
+    pub sources: Sources,
+    /// How escrows of orders stood when they were read last.
+    pub seen: v1::orders::Seen,
+    /// The way out to URLs that users name.
+    pub egress: Arc<Egress>,
+    /// Tells the deliveries of this process that there is something new.
+    pub told: Arc<Notify>,
     /// How often.
     pub limits: Arc<limits::Limiter>,
     /// The end of the log of events.
@@ -73,6 +84,8 @@ pub struct Api {
         (name = "escrows", description = "What is agreed, and how it stands"),
         (name = "events", description = "What happened to escrows, in order, each once"),
         (name = "transactions", description = "Build, submit, ask what became of it"),
+        (name = "webhooks", description = "Be told what happens"),
+        (name = "orders", description = "What a shop calls its escrows, and what its own sources say of them"),
         (name = "access", description = "API keys, and wallets that sign in"),
         (name = "wallets", description = "Solana Pay and Actions"),
         (name = "service", description = "The service itself"),
@@ -93,6 +106,18 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(v1::transactions::prepare))
         .routes(routes!(v1::transactions::show))
         .routes(routes!(v1::transactions::take))
+        .routes(routes!(v1::webhooks::create, v1::webhooks::list))
+        .routes(routes!(v1::webhooks::show, v1::webhooks::change, v1::webhooks::delete))
+        .routes(routes!(v1::rotation::rotate))
+        .routes(routes!(v1::deliveries::probe))
+        .routes(routes!(v1::deliveries::replay))
+        .routes(routes!(v1::deliveries::list))
+        .routes(routes!(v1::deliveries::retry))
+        .routes(routes!(v1::orders::create, v1::orders::list))
+        .routes(routes!(v1::orders::show, v1::orders::delete))
+        .routes(routes!(v1::orders::overview))
+        .routes(routes!(v1::sources::create, v1::sources::list))
+        .routes(routes!(v1::sources::delete))
         .routes(routes!(v1::access::challenge))
         .routes(routes!(v1::access::sign_in))
         .routes(routes!(v1::access::sign_out))
@@ -223,7 +248,7 @@ pub fn router(api: Api) -> Router {
     let named = api.config.cors_origins.iter().filter_map(|origin| origin.parse().ok());
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(named.collect::<Vec<_>>()))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(Any)
         .expose_headers(Any);
     let guarded = router

@@ -131,6 +131,13 @@ impl Store {
         Ok(empty.execute(&self.pool).await?.rows_affected())
     }
 
+    /// The number of the first event that was learned then or later; none where there is none yet.
+    pub async fn first_event_since(&self, change: &mut Change, learned_at: i64) -> sqlx::Result<Option<i64>> {
+        let first =
+            sqlx::query("SELECT MIN(number) FROM events WHERE learned_at >= $1 AND body <> ''").bind(learned_at);
+        first.fetch_one(&mut **change).await?.try_get(0)
+    }
+
     /// The number of the last event; 0 where there is none.
     pub async fn last_event(&self) -> sqlx::Result<i64> {
         let row = sqlx::query("SELECT COALESCE(MAX(number), 0) FROM events").fetch_one(&self.pool).await?;
@@ -138,7 +145,7 @@ impl Store {
     }
 }
 
-fn logged(row: &sqlx::any::AnyRow) -> sqlx::Result<Logged> {
+pub(super) fn logged(row: &sqlx::any::AnyRow) -> sqlx::Result<Logged> {
     let finality: String = row.try_get("finality")?;
     let finality = EventFinality::of(&finality)
         .ok_or_else(|| sqlx::Error::Decode(format!("{finality} is no finality of an event").into()))?;

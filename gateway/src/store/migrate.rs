@@ -7,6 +7,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_access_and_transactions.sql"),
     include_str!("../../migrations/0002_events.sql"),
     include_str!("../../migrations/0003_index.sql"),
+    include_str!("../../migrations/0004_webhooks.sql"),
+    include_str!("../../migrations/0005_orders.sql"),
 ];
 
 impl Store {

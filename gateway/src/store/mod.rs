@@ -5,12 +5,15 @@
 //! what was read before. A time is always given from outside.
 
 mod credentials;
+mod deliveries;
 mod events;
 mod idempotency;
 mod index;
 mod lease;
 mod migrate;
+mod orders;
 mod transactions;
+mod webhooks;
 
 use std::{str::FromStr, time::Duration};
 
@@ -21,11 +24,14 @@ use sqlx::{
 use thiserror::Error;
 
 pub use credentials::{Challenge, Credential};
+pub use deliveries::{Attempted, Claim, Delivery, Onward, Queue, Which};
 pub use events::{EventFinality, Logged, NewEvent};
 pub use idempotency::{Kept, Opened, Place};
 pub use index::{Generation, Indexed, Listed, Name, Stage};
 pub use lease::Lease;
+pub use orders::{Order, Source};
 pub use transactions::Row;
+pub use webhooks::{Endpoint, EndpointChange, SecretRow};
 
 /// How long a connection, or SQLite's writer, is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -30,7 +30,11 @@ const PUBLIC: &[&str] = &[
 
 fn concrete(path: &str) -> String {
     let address = "So11111111111111111111111111111111111111112";
-    path.replace("{address}", address).replace("{escrow}", address).replace("{id}", "0123456789abcdef")
+    path.replace("{address}", address)
+        .replace("{escrow}", address)
+        .replace("{id}", "0123456789abcdef")
+        .replace("{delivery}", "evt_0")
+        .replace("{reference}", "none")
 }
 
 #[test]

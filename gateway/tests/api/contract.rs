@@ -63,6 +63,8 @@ fn no_amount_and_no_slot_is_a_number() {
     let times = ["unix", "seconds_from_now", "fund_by", "deliver_by", "deadline", "expires_at", "now", "created_at"];
     let times = [times.as_slice(), &["revoked_at", "next_deadline", "deadline_before", "behind_seconds"]].concat();
     let times = [times.as_slice(), &["learned_at", "complete_seconds_ago"]].concat();
+    let of_webhooks = ["attempted_at", "delivered_at", "next_at", "rests_until", "since"];
+    let times = [times.as_slice(), &of_webhooks].concat();
     for place in found {
         let is_time = place.split('/').any(|part| times.contains(&part)) || place.starts_with("/paths/");
         assert!(is_time, "{place} is a number that JavaScript may not hold");

@@ -97,7 +97,12 @@ pub struct World {
 }
 
 pub async fn world(database: &Database) -> World {
-    let gateway = gateway(database, config(net().await.rpc_url())).await;
+    world_with(database, config(net().await.rpc_url())).await
+}
+
+/// The same, told otherwise.
+pub async fn world_with(database: &Database, config: Config) -> World {
+    let gateway = gateway(database, config).await;
     let user = User::new(&gateway, "shop", &Scope::ALL).await;
     World { gateway, user }
 }

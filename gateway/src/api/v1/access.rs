@@ -251,6 +251,19 @@ impl From<&Credential> for Key {
     }
 }
 
+/// An owner of keys, as it is kept.
+///
+/// # Errors
+///
+/// Where it cannot be right.
+pub fn owner_of(name: &str) -> Result<String> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    if name.is_empty() || name.len() > LONGEST || !name.chars().all(plain) {
+        return Err(Problem::invalid("/owner", format!("is 1 to {LONGEST} of A-Z, a-z, 0-9, \".\", \"_\" and \"-\"")));
+    }
+    Ok(format!("key:{name}"))
+}
+
 /// A new key, and how it is kept.
 ///
 /// # Errors
@@ -258,10 +271,7 @@ impl From<&Credential> for Key {
 /// Where a value cannot be right.
 pub fn new_key(request: &KeyRequest, now: i64) -> Result<(String, Credential)> {
     let KeyRequest { owner, name, scopes, expires_at } = request;
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    if owner.is_empty() || owner.len() > LONGEST || !owner.chars().all(plain) {
-        return Err(Problem::invalid("/owner", format!("is 1 to {LONGEST} of A-Z, a-z, 0-9, \".\", \"_\" and \"-\"")));
-    }
+    let owner = owner_of(owner)?;
     if name.chars().count() > LONGEST || name.chars().any(char::is_control) {
         return Err(Problem::invalid(
             "/name",
@@ -288,7 +298,7 @@ pub fn new_key(request: &KeyRequest, now: i64) -> Result<(String, Credential)> {
     let credential = Credential {
         id,
         kind: "key".to_owned(),
-        owner: format!("key:{owner}"),
+        owner,
         name: name.clone(),
         scopes: Scope::join(&unique),
         secret_hash: hash,
@@ -334,10 +344,10 @@ pub async fn create_key(
 pub struct Page {
     /// Where the page before ended.
     #[param(max_length = 200)]
-    cursor: Option<String>,
+    pub cursor: Option<String>,
     /// How many rows, 50 if it is left out.
     #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
+    pub limit: Option<u32>,
 }
 
 /// API keys, without their secrets.

@@ -84,7 +84,7 @@ pub struct EscrowPage {
 }
 
 /// An escrow in a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EscrowRow {
     /// Its address.
     pub address: String,
@@ -246,7 +246,7 @@ fn matches(which: &Which, escrow: &EscrowAccount, now: i64) -> bool {
         && which.attention.is_none_or(|role| attention(escrow, now).contains(&role))
 }
 
-async fn row(api: &Api, escrow: &EscrowAccount, now: i64) -> EscrowRow {
+pub(super) async fn row(api: &Api, escrow: &EscrowAccount, now: i64) -> EscrowRow {
     let state = &escrow.state;
     let denomination = api.chain.denomination(escrow.asset()).await;
     EscrowRow {

@@ -2,11 +2,16 @@
 
 pub mod access;
 pub mod cluster;
+pub mod deliveries;
 pub mod escrow_list;
 pub mod escrows;
 pub mod events;
+pub mod orders;
+pub mod rotation;
+pub mod sources;
 pub mod terms;
 pub mod transactions;
+pub mod webhooks;
 
 /// The version of the answers.
 pub const VERSION: u32 = 1;
