@@ -193,19 +193,20 @@ impl Store {
                     claims.push(Claim { queue, fence, until, failures, delivery, event });
                 }
                 // What waited was delivered by somebody whose lease had ended.
-                None => self.let_go(&mut change, &queue, None).await?,
+                None => self.let_go(&mut change, &queue, now).await?,
             }
         }
         change.commit().await?;
         Ok(claims)
     }
 
-    /// Gives a queue back, due then.
-    async fn let_go(&self, change: &mut Change, queue: &Queue, due_at: Option<i64>) -> sqlx::Result<()> {
+    /// Gives a queue back that has not failed: due at once where more waits in it.
+    async fn let_go(&self, change: &mut Change, queue: &Queue, now: i64) -> sqlx::Result<()> {
         let free = sqlx::query(
-            "UPDATE webhook_queues SET due_at = $1, until = 0, failures = 0 WHERE endpoint = $2 AND escrow = $3",
+            "UPDATE webhook_queues SET until = 0, failures = 0, due_at = CASE WHEN EXISTS (SELECT 1 FROM webhook_deliveries \
+             WHERE endpoint = $2 AND escrow = $3 AND delivered_at IS NULL) THEN $1 END WHERE endpoint = $2 AND escrow = $3",
         );
-        free.bind(due_at).bind(&queue.endpoint).bind(&queue.escrow).execute(&mut **change).await.map(drop)
+        free.bind(now).bind(&queue.endpoint).bind(&queue.escrow).execute(&mut **change).await.map(drop)
     }
 
     /// Writes what an attempt came to, and gives the queue back. False where somebody else holds it by now, or was told to repeat
@@ -244,11 +245,7 @@ impl Store {
         let write = write.bind(attempted.at).bind(attempted.status).bind(attempted.error.as_deref());
         write.bind(delivered_at).bind(endpoint).bind(delivery).execute(&mut **change).await?;
         if onward == Onward::Delivered {
-            let more = sqlx::query(
-                "SELECT 1 FROM webhook_deliveries WHERE endpoint = $1 AND escrow = $2 AND delivered_at IS NULL LIMIT 1",
-            );
-            let more = more.bind(endpoint).bind(escrow).fetch_optional(&mut **change).await?.is_some();
-            self.let_go(change, queue, more.then_some(attempted.at)).await?;
+            self.let_go(change, queue, attempted.at).await?;
         }
         Ok(true)
     }

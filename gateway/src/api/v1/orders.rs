@@ -36,6 +36,8 @@ use crate::{
 
 /// The most orders of one overview.
 const MOST: usize = 100;
+/// The longest reference, in letters: a hundred fit into a URL.
+const LONGEST: usize = 40;
 /// How long an overview may take where nobody says, at least, and at most, in milliseconds.
 const USUAL_DEADLINE: u32 = 2_000;
 const LEAST_DEADLINE: u32 = 50;
@@ -48,7 +50,7 @@ const ACCOUNTS: usize = 99;
 #[serde(deny_unknown_fields)]
 pub struct OrderRequest {
     /// The owner's own name for it: it is put into the URLs of its sources.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    #[schema(min_length = 1, max_length = 40, pattern = "^[A-Za-z0-9._-]+$")]
     pub reference: String,
     /// The escrow: it may be created later.
     pub escrow: Address,
@@ -141,7 +143,7 @@ pub struct Asked {
     #[param(minimum = 50, maximum = 20_000)]
     deadline_ms: Option<u32>,
     /// Which orders, with commas between their references, at most 100; the newest if it is left out.
-    #[param(max_length = 6500)]
+    #[param(max_length = 4100)]
     references: Option<String>,
 }
 
@@ -174,9 +176,10 @@ pub async fn create(
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         // Full stops alone would lead elsewhere in a source's URL, and one word is a route's.
         let leads_away = reference.bytes().all(|byte| byte == b'.') || reference == "overview";
-        if leads_away || reference.len() > 64 || !reference.bytes().all(is_plain) {
-            let detail =
-                "is 1 to 64 of A-Z, a-z, 0-9, \".\", \"_\" and \"-\", and neither full stops alone nor \"overview\"";
+        if leads_away || reference.len() > LONGEST || !reference.bytes().all(is_plain) {
+            let detail = format!(
+                "is 1 to {LONGEST} of A-Z, a-z, 0-9, \".\", \"_\" and \"-\", and neither full stops alone nor \"overview\""
+            );
             return Err(Problem::invalid("/reference", detail));
         }
         let wanted = Order { reference, escrow: escrow.to_string(), created_at: crate::now_ms() };
@@ -222,7 +225,7 @@ pub async fn list(State(api): State<Api>, principal: Principal, Query(asked): Qu
 /// An order.
 #[utoipa::path(get, path = "/orders/{reference}", tag = "orders", operation_id = "showOrder",
     security(("bearer" = ["read"])),
-    params(("reference" = String, Path, description = "The owner's own name for it", max_length = 64)),
+    params(("reference" = String, Path, description = "The owner's own name for it", max_length = 40)),
     responses((status = 200, description = "The order", body = OrderAnswer)))]
 pub async fn show(
     State(api): State<Api>,
@@ -236,7 +239,7 @@ pub async fn show(
 /// Forgets what the owner calls an escrow. The escrow stays as it is.
 #[utoipa::path(delete, path = "/orders/{reference}", tag = "orders", operation_id = "deleteOrder",
     security(("bearer" = ["build"])),
-    params(("reference" = String, Path, description = "The owner's own name for it", max_length = 64)),
+    params(("reference" = String, Path, description = "The owner's own name for it", max_length = 40)),
     responses((status = 204, description = "Forgotten")))]
 pub async fn delete(State(api): State<Api>, principal: Principal, Path(reference): Path<String>) -> Result<StatusCode> {
     match api.store.delete_order(&principal.owner, &reference).await? {

@@ -3,6 +3,7 @@
 mod egress;
 mod endpoints;
 mod faults;
+mod load;
 mod queues;
 mod receiver;
 mod runbooks;

@@ -78,6 +78,11 @@ impl Receiver {
         self.heard.lock().unwrap().clone()
     }
 
+    /// How much arrived.
+    pub fn count(&self) -> usize {
+        self.heard.lock().unwrap().len()
+    }
+
     /// What it took, in order: of which escrow, and which event's number there.
     pub fn taken(&self) -> Vec<(String, u64)> {
         let heard = self.heard();
