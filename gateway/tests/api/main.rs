@@ -9,6 +9,7 @@ mod contract;
 mod events;
 mod harness;
 mod idempotency;
+mod index;
 mod indexed;
 mod journal;
 mod lifecycle;
