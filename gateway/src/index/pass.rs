@@ -27,8 +27,8 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// By which name the one who writes is known.
 const LEASE: &str = "index";
-/// How long a lease is held without a sign of life, in milliseconds.
-const HELD: i64 = 30_000;
+/// How long a lease is held without a sign of life, in milliseconds: as long others wait where a process dies.
+const HELD: i64 = 10_000;
 /// The most escrows that are looked at in a round because of the time alone.
 const MOST_DUE: i64 = 500;
 /// How often a transaction that cannot be read is tried again, in milliseconds, and how many at once.
@@ -142,6 +142,18 @@ impl<N: Node> Index<N> {
             }
         }
         Ok(pass)
+    }
+
+    /// Leaves its place to others, when the process ends.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no database. Then others wait until the lease has ended.
+    pub async fn release(&mut self) -> Result<(), Stop> {
+        let Some(lease) = self.lease.take() else { return Ok(()) };
+        let mut change = self.store.change().await?;
+        self.store.hold(&mut change, &lease, 0).await?;
+        Ok(change.commit().await?)
     }
 
     /// Begins a change, which is refused where somebody else has begun to write.

@@ -16,11 +16,19 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Works until it is cancelled. A pass that is cut off anywhere is repeated, and tells nothing twice.
 pub async fn run<N: Node>(store: Store, mut index: Index<N>, pause: Duration, end: CancellationToken) {
+    let work = work(&store, &mut index, pause);
+    tokio::select! {
+        () = end.cancelled() => {}
+        () = work => {}
+    }
+    if let Err(error) = index.release().await {
+        tracing::warn!(%error, "the index's lease ends by itself");
+    }
+}
+
+async fn work<N: Node>(store: &Store, index: &mut Index<N>, pause: Duration) {
     loop {
-        let passed = tokio::select! {
-            () = end.cancelled() => return,
-            passed = index.pass() => passed,
-        };
+        let passed = index.pass().await;
         let pause = match passed {
             Ok(Pass::More) => Duration::ZERO,
             Ok(Pass::Rest) => pause,
@@ -30,11 +38,8 @@ pub async fn run<N: Node>(store: Store, mut index: Index<N>, pause: Duration, en
                 AGAIN
             }
         };
-        measure(&store).await;
-        tokio::select! {
-            () = end.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
+        measure(store).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -126,6 +126,9 @@ fn the_index_lists_what_the_chain_lists_by_every_filter() {
             assert_eq!(ready["degraded"], false, "{ready}");
             gateway.end();
             gateway.ended().await.unwrap();
+            // Whoever ends leaves its place to others at once.
+            let next = database.open().await.lease("index", "another", 0, 1).await.unwrap();
+            assert!(next.is_some(), "its lease ended with it");
             // Without a process that keeps it fresh, lists come from the chain again.
             let mut alone = config(net.rpc_url());
             (alone.roles, alone.index.fresh_seconds) = (vec![Role::Api], 1);

@@ -10,6 +10,7 @@ mod events;
 mod harness;
 mod hooks;
 mod idempotency;
+mod index;
 mod indexed;
 mod journal;
 mod lifecycle;

@@ -19,7 +19,7 @@ use escrow_gateway::{
 use escrow_tests::{chain::Chain, lives::Life};
 use solana_signature::Signature;
 
-use crate::world::{Database, PATIENCE, Run, Simulated, body, judge_rows, log, run, serving, settle};
+use super::world::{Database, PATIENCE, Run, Simulated, body, judge_rows, log, run, serving, settle};
 
 /// The first seed whose chain has what the tests need: several transactions, two actions in one of them, and an escrow that is open at
 /// the end and to which something happened.

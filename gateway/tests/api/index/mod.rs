@@ -2,7 +2,5 @@
 //! and two processes that both believe to write. What it says is held against the chain, by rules that are written twice.
 
 mod faults;
-#[path = "../api/postgres.rs"]
-mod postgres;
 mod schedules;
 mod world;

@@ -11,7 +11,7 @@ use escrow_tests::{
     lives::Random,
 };
 
-use crate::world::{Database, PATIENCE, Run, Simulated, cut, process, run, serving, settle};
+use super::world::{Database, PATIENCE, Run, Simulated, cut, process, run, serving, settle};
 
 /// As many as a full run takes; without `ESCROW_EFFORT`, a tenth of them.
 const FULL: u64 = 5_000;
@@ -182,11 +182,11 @@ fn from_the_first_slot_on_all_is_told_and_a_second_pass_tells_nothing() {
             let mut world = Run::new(Simulated::honest(3), database, PATIENCE);
             settle(&mut world.index, 1_000).await;
             world.judge(true).await.unwrap();
-            let told = crate::world::log(&world.database.store).await;
+            let told = super::world::log(&world.database.store).await;
             assert!(!told.is_empty());
             world.kill();
             settle(&mut world.index, 1_000).await;
-            assert_eq!(crate::world::log(&world.database.store).await, told);
+            assert_eq!(super::world::log(&world.database.store).await, told);
         }
     });
 }
