@@ -47,20 +47,17 @@ pub mod deploy;
 pub mod elf;
 pub mod error;
 pub mod fill;
-pub mod hash;
 pub mod migrator;
-pub mod program;
 pub mod upgrade;
 
 pub use {
+    escrow_client::program::{ElfHash, Program},
     authority::{NewAuthority, SetAuthority},
     cost::Cost,
     deploy::Deploy,
     elf::Elf,
     error::{Error, Result},
     fill::ClosedBuffer,
-    hash::ElfHash,
     migrator::{Deployment, Event, Migrator},
-    program::Program,
     upgrade::Upgrade,
 };
