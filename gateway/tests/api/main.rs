@@ -10,6 +10,7 @@ mod harness;
 mod idempotency;
 mod journal;
 mod lifecycle;
+mod multisig;
 mod postgres;
 mod promises;
 mod replicas;
