@@ -315,9 +315,10 @@ impl Status {
         let failed = seen.error.as_ref().map(|error| FailureTold::new(error, record));
         let status = match (seen.commitment, &failed) {
             (Commitment::Processed, _) => State::Submitted,
-            (Commitment::Finalized, Some(_)) => State::Failed,
+            // Of ours the sender says when it is final: one node's word is not enough for that.
+            (Commitment::Finalized, Some(_)) if record.is_none() => State::Failed,
             (Commitment::Finalized, None) if record.is_none() => State::Finalized,
-            // Of ours the sender says when it is final. A failure that is not is none.
+            // A failure that is not final is none.
             (_, Some(_)) => State::Submitted,
             _ => State::Confirmed,
         };
