@@ -10,6 +10,7 @@
 //! - [`chain`]: the nodes, one answer at one slot;
 //! - [`build`]: what is asked for as actions becomes a transaction that a wallet signs;
 //! - [`submit`]: what a wallet signed, until it is final or can never be executed;
+//! - [`keep`]: what anyone may do for escrows, paid for by a keypair of this process;
 //! - [`api`]: HTTP: who may do what, how often, once or again; every error a problem with a code;
 //! - [`serve`]: all of it, listening.
 
@@ -29,6 +30,7 @@ pub mod api;
 pub mod build;
 pub mod chain;
 pub mod config;
+pub mod keep;
 pub mod problem;
 pub mod serve;
 pub mod store;

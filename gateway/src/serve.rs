@@ -19,6 +19,7 @@ use crate::{
     api::{self, Api, idempotency, limits::Limiter},
     chain::Chain,
     config::{Config, ConfigError, Role},
+    keep,
     store::{OpenError, Store},
     submit::{self, Journal, Submit},
 };
@@ -105,6 +106,7 @@ impl Gateway {
             let address = listen(&mut tasks, config.listen, api::router(api), head, &end)?;
             gateway.address = Some(address);
         }
+        let upkeep = recorder.clone();
         if let (Some(address), Some(recorder)) = (config.metrics_listen, recorder) {
             let render = move || std::future::ready(recorder.render());
             let router = Router::new().route("/metrics", get(render));
@@ -118,8 +120,15 @@ impl Gateway {
                 Ok(())
             });
         }
+        if config.does(Role::Keep) {
+            let (keeper, end) = (keep::Work::new(&config.keeper, &chain, &store)?, end.clone());
+            tasks.spawn(async move {
+                keeper.run(end).await;
+                Ok(())
+            });
+        }
         tasks.spawn(async move {
-            sweep(store, limits, end).await;
+            sweep(store, limits, upkeep, end).await;
             Ok(())
         });
         gateway.tasks = tasks;
@@ -190,7 +199,7 @@ fn listen(
 }
 
 /// Forgets what has expired. One process does it, by a lease; two would do no harm.
-async fn sweep(store: Store, limits: Arc<Limiter>, end: CancellationToken) {
+async fn sweep(store: Store, limits: Arc<Limiter>, metrics: Option<PrometheusHandle>, end: CancellationToken) {
     let mut name = [0; 8];
     rand::rng().fill_bytes(&mut name);
     let name = format!("{}-{}", std::process::id(), hex::encode(name));
@@ -201,6 +210,10 @@ async fn sweep(store: Store, limits: Arc<Limiter>, end: CancellationToken) {
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
         limits.sweep();
+        // What nobody fetches would be kept for ever.
+        if let Some(metrics) = &metrics {
+            metrics.run_upkeep();
+        }
         let now = crate::now_ms();
         let swept = async {
             match store.lease("sweep", &name, now, now.saturating_add(lease)).await? {

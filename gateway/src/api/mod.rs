@@ -82,6 +82,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(v1::escrows::list))
         .routes(routes!(v1::escrows::show))
         .routes(routes!(v1::escrows::history))
+        .routes(routes!(v1::keeper::show))
         .routes(routes!(v1::transactions::prepare))
         .routes(routes!(v1::transactions::show))
         .routes(routes!(v1::transactions::take))

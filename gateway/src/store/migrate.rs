@@ -6,6 +6,7 @@ use super::{OpenError, Store};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_access_and_transactions.sql"),
     include_str!("../../migrations/0002_events.sql"),
+    include_str!("../../migrations/0005_keeper.sql"),
 ];
 
 impl Store {

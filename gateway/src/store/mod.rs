@@ -7,6 +7,7 @@
 mod credentials;
 mod events;
 mod idempotency;
+mod keeper;
 mod lease;
 mod migrate;
 mod transactions;
@@ -23,7 +24,7 @@ pub use credentials::{Challenge, Credential};
 pub use events::{EventFinality, Logged, NewEvent};
 pub use idempotency::{Kept, Opened, Place};
 pub use lease::Lease;
-pub use transactions::Row;
+pub use transactions::{Journalling, Row};
 
 /// How long a connection, or SQLite's writer, is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -136,7 +136,13 @@ impl Submit {
             if let Some(complete) = &complete
                 && !tried
             {
-                self.try_out(&wire, complete, &row).await?;
+                if let Err(refused) = self.try_out(&wire, complete, &row).await {
+                    // Unless the same was taken meanwhile: what is executed fails the second time.
+                    if self.row(owner, id).await?.version == row.version {
+                        return Err(refused);
+                    }
+                    continue;
+                }
                 tried = true;
             }
             let signature = complete.as_ref().map(|complete| complete.signature().to_string());

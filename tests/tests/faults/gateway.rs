@@ -55,6 +55,8 @@ struct Session {
     key: String,
     client: Client,
     until: Instant,
+    /// Whether the answer was that it cannot be done.
+    is_refused: bool,
     /// Every answer.
     heard: String,
 }
@@ -90,15 +92,15 @@ impl Session {
         let base = format!("http://{}", gateway.address.expect("an address"));
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
         let until = Instant::now() + run.patience;
-        Ok(Self { _gateway: gateway, base, key, client, until, heard: String::new() })
+        Ok(Self { _gateway: gateway, base, key, client, until, is_refused: false, heard: String::new() })
     }
 
     /// As a back end does it that knows nothing but its own number for what it means.
     async fn act(&mut self, run: &Run, scene: &Scene) -> Told {
         let number = *scene.asked.lock().await;
         let told = self.ask(run, scene, number).await;
-        // What came to nothing is asked for anew, as another request.
-        if told.is_void() || matches!(told, Told::NotSent(_)) {
+        // What came to nothing is asked for anew, as another request. No answer is none.
+        if told.is_void() || self.is_refused {
             let mut asked = scene.asked.lock().await;
             if *asked == number {
                 *asked += 1;
@@ -113,6 +115,7 @@ impl Session {
             match self.send(Method::POST, "/v1/transactions", &[("idempotency-key", &name)], Some(scene.order())).await {
                 Some((201, prepared)) => break prepared,
                 Some((status, problem)) if !is_worth_another_try(status, &problem) => {
+                    self.is_refused = true;
                     return Told::NotSent(problem.to_string());
                 }
                 again => {
@@ -130,6 +133,7 @@ impl Session {
                 Some((200 | 202, status)) => break status,
                 // It was refused before it was written down.
                 Some((status, problem)) if !is_worth_another_try(status, &problem) => {
+                    self.is_refused = true;
                     return Told::NotSent(problem.to_string());
                 }
                 _ => {

@@ -212,6 +212,11 @@ impl<Src: Source, Per: Permits, Snd: Sender> Keeper<Src, Per, Snd> {
         Self { source, permits, sender, settings, notes, least_slot: 0, counters, resumed: false }
     }
 
+    /// How it works.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
     /// What it did since it began.
     pub fn counters(&self) -> Counters {
         self.counters

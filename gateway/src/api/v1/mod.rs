@@ -3,6 +3,7 @@
 pub mod access;
 pub mod cluster;
 pub mod escrows;
+pub mod keeper;
 pub mod terms;
 pub mod transactions;
 
