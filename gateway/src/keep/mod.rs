@@ -30,12 +30,18 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(30);
 const KEPT: i64 = 24 * 60 * 60 * 1_000;
 
 /// A keeper of this process.
-#[derive(Debug)]
 pub struct Work {
     engine: Engine<Scan, Permits, Wallet<Keypair>>,
     permits: Permits,
     store: Store,
     every: Duration,
+}
+
+/// Without the keypair.
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").field("permits", &self.permits).field("every", &self.every).finish_non_exhaustive()
+    }
 }
 
 impl Work {

@@ -9,6 +9,7 @@ mod contract;
 mod harness;
 mod idempotency;
 mod journal;
+mod keeper;
 mod lifecycle;
 mod multisig;
 mod postgres;

@@ -28,15 +28,7 @@ use crate::{
 pub const BOUND: Duration = Duration::from_secs(120);
 
 /// Waiting times for blocks of 10 ms.
-pub const PACE: Pace = Pace {
-    poll: 2 * BLOCK,
-    answer: 60 * BLOCK,
-    resend: 10 * BLOCK,
-    patience: 60 * BLOCK,
-    limit: 700 * BLOCK,
-    recent: 600_000,
-    claim: 150 * BLOCK,
-};
+pub const PACE: Pace = Pace::of_blocks(BLOCK);
 
 /// A run.
 pub struct Run {
