@@ -231,17 +231,23 @@ impl Submit {
         }
     }
 
-    /// What the nodes know of a signature that this gateway did not send.
+    /// What the nodes know of a signature that this gateway did not send. Of several nodes two must say that it is final.
     ///
     /// # Errors
     ///
     /// Where no node answers, or knows it.
     pub async fn foreign(&self, signature: &Signature) -> Result<Status> {
-        let Some(seen) = self.chain.sender().status(signature).await? else {
+        let sender = self.chain.sender();
+        let known: Vec<Seen> = sender.statuses(signature).await?.into_iter().filter_map(|(_, seen)| seen).collect();
+        let Some(mut seen) = known.iter().max_by_key(|seen| seen.commitment).cloned() else {
             let detail =
                 format!("no node knows the transaction {signature}: it was not executed, or they have forgotten it");
             return Err(Problem::new(Code::NotFound, detail));
         };
+        let says_so = known.iter().filter(|other| **other == seen).count();
+        if seen.commitment == Commitment::Finalized && says_so < sender.node_names().len().min(2) {
+            seen.commitment = Commitment::Confirmed;
+        }
         Ok(Status::seen(&signature.to_string(), &seen, None))
     }
 

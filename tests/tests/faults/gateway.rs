@@ -38,7 +38,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// A gateway begins, somebody asks it, and all of it ends as a process does that is killed.
 pub async fn run(run: Run, scene: Arc<Scene>) -> Heard {
-    run.dying(async move |run| match Session::begin(run).await {
+    run.dying(async move |run: &Run| match Session::begin(run).await {
         Ok(mut session) => {
             let told = session.act(run, &scene).await;
             (told, session.heard)

@@ -50,7 +50,7 @@ pub type Heard = (Told, String);
 impl Run {
     /// Through the library.
     pub async fn of(self, scene: Arc<Scene>) -> Heard {
-        self.dying(async move |run| run.act(&scene).await).await
+        self.dying(async move |run: &Self| run.act(&scene).await).await
     }
 
     /// Does it in a thread and a runtime of its own, which die with all that they have begun when the schedule says so.
