@@ -240,7 +240,10 @@ impl Config {
             return wrong("roles", "is empty: this process would do nothing".to_owned());
         }
         if self.roles.contains(&Role::Keep) && self.keeper.keypair.is_none() {
-            return wrong("keeper.keypair", "is missing: the role \"keep\" needs a file with the keypair that pays".to_owned());
+            return wrong(
+                "keeper.keypair",
+                "is missing: the role \"keep\" needs a file with the keypair that pays".to_owned(),
+            );
         }
         let Keeper { every_seconds, lease_seconds, .. } = self.keeper;
         for (setting, seconds) in

@@ -25,6 +25,12 @@ impl fmt::Debug for Elf {
     }
 }
 
+impl AsRef<[u8]> for Elf {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Elf {
     /// The program in `bytes`, whose sha256 must be `named`.
     ///

@@ -51,12 +51,12 @@ pub mod migrator;
 pub mod upgrade;
 
 pub use {
-    escrow_client::program::{ElfHash, Program},
     authority::{NewAuthority, SetAuthority},
     cost::Cost,
     deploy::Deploy,
     elf::Elf,
     error::{Error, Result},
+    escrow_client::program::{ElfHash, Program},
     fill::ClosedBuffer,
     migrator::{Deployment, Event, Migrator},
     upgrade::Upgrade,

@@ -164,7 +164,7 @@ impl<'a> Job<'a> {
 
     /// Whether `program` is what this is about: these bytes, under this authority.
     pub(crate) fn is_done(&self, program: &Program) -> bool {
-        program.is(self.elf.bytes()) && program.upgrade_authority == Some(self.authority.pubkey())
+        program.is(self.elf) && program.upgrade_authority == Some(self.authority.pubkey())
     }
 
     /// Payer and authority, who sign every transaction; often the same.

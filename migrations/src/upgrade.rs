@@ -68,7 +68,7 @@ impl Migrator {
         let job = Job::new(request.elf, request.program, request.payer, request.authority)?;
         let snapshot = self.snapshot(&job).await?;
         let program = match &snapshot.place {
-            Place::Deployed(program) if program.is(request.elf.bytes()) => {
+            Place::Deployed(program) if program.is(request.elf) => {
                 return Ok(Deployment::new(program, &snapshot.buffer, &job, None, 0));
             }
             Place::Deployed(program) => program,

@@ -142,8 +142,8 @@ impl Program {
     }
 
     /// Whether it is the file with these bytes: the deployed bytes are those, and then nothing but zeros.
-    pub fn is(&self, file: &[u8]) -> bool {
-        self.region.strip_prefix(file).is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
+    pub fn is(&self, file: impl AsRef<[u8]>) -> bool {
+        self.region.strip_prefix(file.as_ref()).is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
     }
 }
 

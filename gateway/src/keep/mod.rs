@@ -155,4 +155,3 @@ fn keypair(file: Option<&Path>) -> Result<Keypair, ConfigError> {
         wrong(format!("names {}, which is no keypair: {error}. Make one with `solana-keygen new`", file.display()))
     })
 }
-

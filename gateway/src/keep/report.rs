@@ -204,12 +204,9 @@ impl Report {
             let counter = metrics::counter!("escrow_gateway_keeper_transactions_total", "outcome" => outcome);
             counter.absolute(u64::from(number));
         }
-        for (kind, number) in [
-            ("expire", done.expired),
-            ("withdraw", done.withdrawn),
-            ("close", done.closed),
-            ("cancel", done.cancelled),
-        ] {
+        for (kind, number) in
+            [("expire", done.expired), ("withdraw", done.withdrawn), ("close", done.closed), ("cancel", done.cancelled)]
+        {
             metrics::counter!("escrow_gateway_keeper_actions_total", "kind" => kind).absolute(u64::from(number));
         }
     }

@@ -34,13 +34,7 @@ impl Store {
     }
 
     /// The same of several, all at once: those that nobody else holds.
-    pub async fn lease_all(
-        &self,
-        names: &[String],
-        owner: &str,
-        now: i64,
-        until: i64,
-    ) -> sqlx::Result<Vec<Lease>> {
+    pub async fn lease_all(&self, names: &[String], owner: &str, now: i64, until: i64) -> sqlx::Result<Vec<Lease>> {
         // In one order for all, so that two who want the same do not wait for each other.
         let mut names = names.to_vec();
         names.sort_unstable();
@@ -76,12 +70,7 @@ impl Store {
         );
         let rows = find.bind(format!("{beginning}%")).bind(now).bind(limit).fetch_all(&self.pool).await?;
         let read = |row: &sqlx::any::AnyRow| {
-            Ok(Lease {
-                name: row.try_get(0)?,
-                owner: row.try_get(1)?,
-                fence: row.try_get(2)?,
-                until: row.try_get(3)?,
-            })
+            Ok(Lease { name: row.try_get(0)?, owner: row.try_get(1)?, fence: row.try_get(2)?, until: row.try_get(3)? })
         };
         rows.iter().map(read).collect()
     }

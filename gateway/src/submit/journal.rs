@@ -69,7 +69,11 @@ impl Journal {
         };
         intention.apply(entry)?;
         let (entries, unresolved) = (write(&intention)?, intention.is_unresolved());
-        let written = self.store.set_intention(change, (self.whose, &name), version, &entries, unresolved).await.map_err(failed)?;
+        let written = self
+            .store
+            .set_intention(change, (self.whose, &name), version, &entries, unresolved)
+            .await
+            .map_err(failed)?;
         if written { Ok(()) } else { Err(failed("somebody else has changed it meanwhile")) }
     }
 
@@ -92,7 +96,12 @@ impl Journal {
                 return Ok(answer);
             }
             let (entries, unresolved) = (write(&intention)?, intention.is_unresolved());
-            if self.store.set_intention(&mut change, (self.whose, &name), version, &entries, unresolved).await.map_err(failed)? {
+            if self
+                .store
+                .set_intention(&mut change, (self.whose, &name), version, &entries, unresolved)
+                .await
+                .map_err(failed)?
+            {
                 change.commit().await.map_err(failed)?;
                 return Ok(answer);
             }

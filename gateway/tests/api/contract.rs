@@ -61,7 +61,9 @@ fn no_amount_and_no_slot_is_a_number() {
     look(&document, "", &mut found);
     // Times are small enough for every language.
     let times = ["unix", "seconds_from_now", "fund_by", "deliver_by", "deadline", "expires_at", "now", "created_at"];
-    let times = [times.as_slice(), &["revoked_at", "next_deadline", "deadline_before", "behind_seconds", "seen_at", "until"]].concat();
+    let times =
+        [times.as_slice(), &["revoked_at", "next_deadline", "deadline_before", "behind_seconds", "seen_at", "until"]]
+            .concat();
     for place in found {
         let is_time = place.split('/').any(|part| times.contains(&part)) || place.starts_with("/paths/");
         assert!(is_time, "{place} is a number that JavaScript may not hold");

@@ -97,7 +97,8 @@ impl Scene {
         let mut scene = Self { net, chain, buyer, seller, payer, escrows, money, fees, folder };
         write_keypair_file(&scene.payer, scene.keypair()).expect("a file");
         let now = scene.chain.now().await.expect("the time");
-        let made: Vec<(Life, Pubkey, Vec<Instruction>)> = (0..count).map(|index| scene.made(life(index), now)).collect();
+        let made: Vec<(Life, Pubkey, Vec<Instruction>)> =
+            (0..count).map(|index| scene.made(life(index), now)).collect();
         let orders = made.iter().map(|(_, _, instructions)| {
             let step = OrderStep { instructions: instructions.clone(), expected: None };
             Order { simulate: false, attempts: 5, ..Order::new(once(), vec![step]) }
@@ -117,10 +118,8 @@ impl Scene {
 
     fn made(&self, life: Life, now: i64) -> (Life, Pubkey, Vec<Instruction>) {
         let buyer = self.buyer.pubkey();
-        let builder = TermsBuilder {
-            fund_by: Some(now + 3_600),
-            ..TermsBuilder::new(buyer, self.seller.pubkey(), Asset::Sol)
-        };
+        let builder =
+            TermsBuilder { fund_by: Some(now + 3_600), ..TermsBuilder::new(buyer, self.seller.pubkey(), Asset::Sol) };
         let terms = builder.milestone(AMOUNT, now + DAY).build(now).expect("terms");
         let escrow = EscrowAccount::agreed(&terms, buyer).expect("an account").address;
         let create = instruction::create(buyer, &terms).expect("create");
@@ -197,7 +196,11 @@ impl Scene {
         assert!(acted >= self.escrows.len());
         let released = self.escrows.values().filter(|life| matches!(life, Life::Released)).count() as u64 * AMOUNT;
         let balance = |who: Pubkey| async move { self.net.balance(&who).await.expect("a balance") };
-        assert_eq!(balance(self.buyer.pubkey()).await, self.money - self.fees - released, "deposits and rents come back");
+        assert_eq!(
+            balance(self.buyer.pubkey()).await,
+            self.money - self.fees - released,
+            "deposits and rents come back"
+        );
         assert_eq!(balance(self.seller.pubkey()).await, SOL + released);
         let (fees, _) = self.fees_of(&self.payer.pubkey()).await;
         assert_eq!(balance(self.payer.pubkey()).await, SOL - fees, "it pays fees and nothing else");
@@ -220,7 +223,8 @@ async fn everything_is_done(database: &Database, count: usize) {
         let plan = Plan::random(seed, Profile::Honest).paced(BLOCK);
         proxies.push(Proxy::start(vec![scene.net.rpc_url()], plan).await.expect("a proxy"));
     }
-    let start = |which: usize| scene.process(database, &proxies[which].url(), vec![Role::Keep], budget);
+    let urls: Vec<String> = proxies.iter().map(Proxy::url).collect();
+    let start = |which: usize| scene.process(database, &urls[which], vec![Role::Keep], budget);
     let mut replicas = [Some(start(0).await), Some(start(1).await)];
     let reader = scene.process(database, scene.net.rpc_url(), vec![Role::Api], budget).await;
     let user = User::new(&reader, "shop", &[Scope::Read]).await;
@@ -372,8 +376,13 @@ fn one_lease_on_each_and_none_that_is_taken_is_given_back_by_who_had_it() {
             let taken = store.lease_all(&names(1, 2), "b", 2_000, 3_000).await.unwrap();
             assert!(taken[0].fence > first[1].fence);
             store.release(&first).await.unwrap();
-            let left: Vec<(String, String)> =
-                store.leases("keeper/", 0, 10).await.unwrap().into_iter().map(|lease| (lease.name, lease.owner)).collect();
+            let left: Vec<(String, String)> = store
+                .leases("keeper/", 0, 10)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|lease| (lease.name, lease.owner))
+                .collect();
             let of = |index: usize| (format!("keeper/{index}"), "b".to_owned());
             assert_eq!(left, [of(1), of(4), of(5)]);
             store.forget_leases("keeper/", 3_001).await.unwrap();

@@ -155,7 +155,9 @@ fn what_a_vault_is_to_do_is_proposed_and_told() {
         assert_eq!(proposal["proposal"], proposal_address(&multisig.address, 2).to_string());
         assert_eq!((&proposal["approvals_missing"], &proposal["time_lock_seconds"]), (&json!(1), &json!(600)));
         let text = proposal["text"].as_str().unwrap();
-        for part in [&*vault.to_string(), "one more member has to approve it, and 10m pass", "Nothing of it happens yet"] {
+        for part in
+            [&*vault.to_string(), "one more member has to approve it, and 10m pass", "Nothing of it happens yet"]
+        {
             assert!(text.contains(part), "{text}");
         }
         assert_eq!(prepared["expects"][0]["terms_hash"], told["terms_hash"]);
@@ -170,11 +172,7 @@ fn what_a_vault_is_to_do_is_proposed_and_told() {
         let fund = {
             let agreed = escrow_client::Action::decode(&solana_instruction::Instruction {
                 program_id: create.0,
-                accounts: create
-                    .1
-                    .iter()
-                    .map(|key| solana_instruction::AccountMeta::new(*key, false))
-                    .collect(),
+                accounts: create.1.iter().map(|key| solana_instruction::AccountMeta::new(*key, false)).collect(),
                 data: create.2.clone(),
             });
             match agreed.expect("a creation").instruction {
@@ -227,11 +225,17 @@ fn what_a_vault_is_to_do_is_proposed_and_told() {
 
         // What is open already is not proposed again.
         let message = Message::compile(&vault, &[fund]).unwrap();
-        let proxy = node(net, &[
-            (multisig.address, kept(&multisig, &create_key)),
-            (proposal_address(&multisig.address, 1), kept_vote(&multisig.address, 1)),
-            (transaction_address(&multisig.address, 1), kept_transaction(&multisig.address, &stranger, 1, &message)),
-        ])
+        let proxy = node(
+            net,
+            &[
+                (multisig.address, kept(&multisig, &create_key)),
+                (proposal_address(&multisig.address, 1), kept_vote(&multisig.address, 1)),
+                (
+                    transaction_address(&multisig.address, 1),
+                    kept_transaction(&multisig.address, &stranger, 1, &message),
+                ),
+            ],
+        )
         .await;
         let gateway = crate::harness::gateway(&database, config(&proxy.url())).await;
         let again = User { base: User::with(&gateway, None).base, ..user.clone() };

@@ -170,7 +170,16 @@ impl Scene {
         while fund_by.is_some() && world.chain.now().await.expect("the time") <= over {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Self { deed, escrow: agreed.address, buyer, seller, arbiter, terms, signed: Mutex::default(), asked: Mutex::default() }
+        Self {
+            deed,
+            escrow: agreed.address,
+            buyer,
+            seller,
+            arbiter,
+            terms,
+            signed: Mutex::default(),
+            asked: Mutex::default(),
+        }
     }
 
     /// Who does it, and pays the fee.

@@ -112,7 +112,8 @@ impl Session {
     async fn ask(&mut self, run: &Run, scene: &Scene, number: u32) -> Told {
         let name = format!("deed-{number}");
         let prepared = loop {
-            match self.send(Method::POST, "/v1/transactions", &[("idempotency-key", &name)], Some(scene.order())).await {
+            match self.send(Method::POST, "/v1/transactions", &[("idempotency-key", &name)], Some(scene.order())).await
+            {
                 Some((201, prepared)) => break prepared,
                 Some((status, problem)) if !is_worth_another_try(status, &problem) => {
                     self.is_refused = true;
@@ -160,7 +161,13 @@ impl Session {
         Instant::now() < self.until
     }
 
-    async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Option<Answer> {
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Option<Answer> {
         let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -185,7 +192,8 @@ fn is_worth_another_try(status: u16, problem: &Value) -> bool {
 
 /// What is told for good; everything else is nothing yet.
 fn told(status: &Value) -> Told {
-    let signature = || -> Signature { status["signature"].as_str().and_then(|text| text.parse().ok()).expect("a signature") };
+    let signature =
+        || -> Signature { status["signature"].as_str().and_then(|text| text.parse().ok()).expect("a signature") };
     match status["status"].as_str() {
         Some("finalized") => Told::Done(vec![signature()]),
         Some("failed") => Told::Failed(signature()),
