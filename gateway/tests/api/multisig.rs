@@ -1,6 +1,8 @@
 //! Actions as proposals of a Squads multisig. Its program is not on the embedded validator, so a proxy in front of that answers
 //! with the accounts which the program would keep; `tests/tests/wallet/squads.rs` holds their layout against Squads' own package.
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use escrow_client::{
     instruction,
@@ -13,12 +15,13 @@ use escrow_fault_proxy::{Fault, Lie, Plan, Proxy, Rule};
 use escrow_gateway::api::auth::Scope;
 use escrow_localnet::Localnet;
 use serde_json::{Value, json};
+use solana_commitment_config::CommitmentConfig;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 
-use crate::harness::{SOL, User, config, gateway, net, people, run, sqlite, terms};
+use crate::harness::{SOL, User, config, gateway, people, run, sqlite, terms};
 
 const MULTISIG: [u8; 8] = [224, 116, 121, 186, 68, 161, 79, 236];
 const TRANSACTION: [u8; 8] = [168, 250, 162, 100, 81, 14, 162, 207];
@@ -95,18 +98,28 @@ fn kept_vote(multisig: &Pubkey, index: u64) -> Vec<u8> {
     data
 }
 
-/// What a node says that has these accounts, each read by itself.
-async fn node(net: &Localnet, accounts: &[(Pubkey, Vec<u8>)]) -> Proxy {
-    let slot = net.rpc().get_slot().await.expect("a slot");
+/// What a node says that has these accounts, each read by itself, until there is another block.
+async fn plan(net: &Localnet, accounts: &[(Pubkey, Vec<u8>)]) -> Plan {
+    let slot = async || net.rpc().get_slot_with_commitment(CommitmentConfig::confirmed()).await.expect("a slot");
+    // Blocks end when all that was sent is final.
+    let mut last = slot().await;
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let next = slot().await;
+        if next == last {
+            break;
+        }
+        last = next;
+    }
     let rules = accounts.iter().map(|(address, data)| {
         let account = json!({
             "lamports": 5_000_000, "owner": SQUADS.to_string(), "executable": false, "rentEpoch": 0, "space": data.len(),
             "data": [BASE64_STANDARD.encode(data), "base64"],
         });
-        let answer = json!({"context": {"slot": slot}, "value": account});
+        let answer = json!({"context": {"slot": last}, "value": account});
         Rule::on("getAccountInfo", Fault::Lie(Lie::Result(answer))).mentions(&address.to_string())
     });
-    Proxy::start(vec![net.rpc_url()], Plan::new(rules)).await.expect("a proxy")
+    Plan::new(rules)
 }
 
 /// The instructions of a transaction: program, accounts, data.
@@ -125,7 +138,7 @@ fn instructions(transaction: &str) -> Vec<(Pubkey, Vec<Pubkey>, Vec<u8>)> {
 #[test]
 fn what_a_vault_is_to_do_is_proposed_and_told() {
     run(async {
-        let net = net().await;
+        let net = &Localnet::start(escrow_localnet::Config::default()).await.expect("a validator");
         let [create_key, stranger] = [Keypair::new().pubkey(), Keypair::new().pubkey()];
         let [buyer, seller, arbiter] = people(net).await;
         // The buyer is a member, and its vault the party.
@@ -134,7 +147,9 @@ fn what_a_vault_is_to_do_is_proposed_and_told() {
         let vault = multisig.vault(0);
         let mut terms = terms(net, &[buyer.insecure_clone(), seller, arbiter], &[SOL]).await;
         terms["buyer"] = vault.to_string().into();
-        let proxy = node(net, &[(multisig.address, kept(&multisig, &create_key))]).await;
+        let kept = kept(&multisig, &create_key);
+        let known = [(multisig.address, kept.clone())];
+        let proxy = Proxy::start(vec![net.rpc_url()], plan(net, &known).await).await.expect("a proxy");
         let database = sqlite();
         let gateway = gateway(&database, config(&proxy.url())).await;
         let user = User::new(&gateway, "shop", &Scope::ALL).await;
@@ -191,6 +206,7 @@ fn what_a_vault_is_to_do_is_proposed_and_told() {
         let terms = json!([{"type": "create", "terms": told["terms"]}]);
         let (_, status) = user.execute(terms, &[&buyer]).await;
         assert_eq!(status["status"], "finalized", "{status}");
+        proxy.set_plan(plan(net, &known).await).expect("a plan");
         let fund_it = || json!([{"type": "fund", "escrow": escrow.to_string(), "terms_hash": told["terms_hash"]}]);
         let prepared = user.post("/v1/transactions", &order(fund_it(), &member)).await.expect(201);
         assert_eq!(prepared["steps"].as_array().unwrap().len(), 1);
@@ -225,21 +241,14 @@ fn what_a_vault_is_to_do_is_proposed_and_told() {
 
         // What is open already is not proposed again.
         let message = Message::compile(&vault, &[fund]).unwrap();
-        let proxy = node(
-            net,
-            &[
-                (multisig.address, kept(&multisig, &create_key)),
-                (proposal_address(&multisig.address, 1), kept_vote(&multisig.address, 1)),
-                (
-                    transaction_address(&multisig.address, 1),
-                    kept_transaction(&multisig.address, &stranger, 1, &message),
-                ),
-            ],
-        )
-        .await;
-        let gateway = crate::harness::gateway(&database, config(&proxy.url())).await;
-        let again = User { base: User::with(&gateway, None).base, ..user.clone() };
-        let answer = again.post("/v1/transactions", &order(fund_it(), &member)).await;
+        let (vote, transaction) = (proposal_address(&multisig.address, 1), transaction_address(&multisig.address, 1));
+        let open = [
+            (multisig.address, kept),
+            (vote, kept_vote(&multisig.address, 1)),
+            (transaction, kept_transaction(&multisig.address, &stranger, 1, &message)),
+        ];
+        proxy.set_plan(plan(net, &open).await).expect("a plan");
+        let answer = user.post("/v1/transactions", &order(fund_it(), &member)).await;
         assert_eq!(answer.code(), "stale", "{answer:?}");
         assert!(answer.json()["detail"].as_str().unwrap().contains("number 1"), "{answer:?}");
     });
