@@ -121,7 +121,7 @@ impl Gateway {
             });
         }
         if config.does(Role::Keep) {
-            let (keeper, end) = (keep::Work::new(&config.keeper, &chain, &store)?, end.clone());
+            let (keeper, end) = (keep::Work::new(&config, &chain, &store)?, end.clone());
             tasks.spawn(async move {
                 keeper.run(end).await;
                 Ok(())

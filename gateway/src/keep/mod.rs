@@ -17,7 +17,7 @@ use self::permits::Permits;
 pub use self::report::{Keepers, Report, told};
 use crate::{
     chain::{Chain, Finality},
-    config::{ConfigError, Keeper, KeeperKind},
+    config::{Config, ConfigError, KeeperKind},
     store::Store,
     submit::Journal,
 };
@@ -50,7 +50,8 @@ impl Work {
     /// # Errors
     ///
     /// Where there is no keypair.
-    pub fn new(keeper: &Keeper, chain: &Chain, store: &Store) -> Result<Self, ConfigError> {
+    pub fn new(config: &Config, chain: &Chain, store: &Store) -> Result<Self, ConfigError> {
+        let keeper = &config.keeper;
         let keypair = keypair(keeper.keypair.as_deref())?;
         let mut random = [0; 16];
         rand::rng().fill_bytes(&mut random);
@@ -61,7 +62,7 @@ impl Work {
         // What an index knows of the next due escrows takes the scan's place here.
         let source = Scan::new(chain.client(Finality::Confirmed).clone(), None);
         let wallet = Wallet::new(chain.sender().clone().keeping(Journal::of_keeper(store.clone())), keypair);
-        let engine = Engine::new(source, permits.clone(), wallet, settings(keeper, seed));
+        let engine = Engine::new(source, permits.clone(), wallet, settings(config, seed));
         Ok(Self { engine, permits, store: store.clone(), every: Duration::from_secs(keeper.every_seconds) })
     }
 
@@ -127,7 +128,8 @@ async fn late(end: &CancellationToken) {
     tokio::time::sleep(GRACE).await;
 }
 
-fn settings(keeper: &Keeper, seed: u64) -> Settings {
+fn settings(config: &Config, seed: u64) -> Settings {
+    let keeper = &config.keeper;
     let does = |kind| !keeper.off.contains(&kind);
     let kinds = Kinds {
         expire: does(KeeperKind::Expire),
@@ -136,11 +138,14 @@ fn settings(keeper: &Keeper, seed: u64) -> Settings {
         cancel: does(KeeperKind::Cancel),
     };
     let usual = Settings::default();
+    let connections = usize::try_from(config.database_connections).unwrap_or(usize::MAX);
     Settings {
         kinds,
         seed,
         jitter: keeper.wait_seconds,
         lease: keeper.lease_seconds,
+        // Each writes the journal, and others of this process need the database too.
+        in_flight: usual.in_flight.min(connections.div_ceil(2)),
         // What a day does not allow is not planned either.
         accounts_each: usual.accounts_each.min(keeper.token_accounts),
         ..usual

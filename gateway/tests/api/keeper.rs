@@ -346,11 +346,13 @@ fn what_is_switched_off_is_not_done_and_a_keypair_is_needed() {
         let chain = chain.at_pace(Pace::of_blocks(BLOCK));
         for (file, part) in [(None, "is missing"), (Some(Path::new("/nowhere/keeper.json")), "/nowhere/keeper.json")] {
             let keeper = Keeper { keypair: file.map(Path::to_owned), ..keeper.clone() };
-            let error = Work::new(&keeper, &chain, &store).unwrap_err().to_string();
+            let config = Config { keeper, ..Config::default() };
+            let error = Work::new(&config, &chain, &store).unwrap_err().to_string();
             assert!(error.contains("keeper.keypair") && error.contains(part), "{error}");
         }
         let end = tokio_util::sync::CancellationToken::new();
-        let working = tokio::spawn(Work::new(&keeper, &chain, &store).expect("a keeper").run(end.clone()));
+        let config = Config { keeper, ..Config::default() };
+        let working = tokio::spawn(Work::new(&config, &chain, &store).expect("a keeper").run(end.clone()));
         let began = Instant::now();
         // Those that were never funded are given up; of the others the default is not applied.
         while scene.left().await > 3 {
