@@ -81,7 +81,7 @@ impl Store {
                 Box::pin(async move {
                     // Readers do not wait for the writer; a writer waits for another; what is committed survives a loss of
                     // power.
-                    let settings = "PRAGMA busy_timeout = 15000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                    let settings = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                                     PRAGMA foreign_keys = ON";
                     sqlx::raw_sql(settings).execute(connection).await?;
                     Ok(())
