@@ -26,6 +26,8 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(15);
 /// How long it is silent after a failure at the longest, if it looks rarely.
 const AFTER_TROUBLE: Duration = Duration::from_secs(30);
+/// How long it waits before it looks at others, where all that it has looked at rest.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// How long is kept what a process told last, and a lease whose holder died, in milliseconds.
 const KEPT: i64 = 24 * 60 * 60 * 1_000;
 
@@ -75,7 +77,7 @@ impl Work {
                 passed = pass => passed,
                 () = late(&end) => return,
             };
-            let (most, pause) = (self.engine.settings().at_once, self.pause(&passed));
+            let pause = self.pause(&passed);
             if let Err(error) = self.tell(&passed).await {
                 tracing::warn!(%error, "what the keeper did is not told");
             }
@@ -86,8 +88,6 @@ impl Work {
                     tracing::warn!(%error, "what has expired was not forgotten");
                 }
             }
-            // There is more where as many were named as are taken at once.
-            let pause = if passed.is_ok_and(|pass| pass.named >= most) { Duration::ZERO } else { pause };
             tokio::select! {
                 () = end.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -98,8 +98,10 @@ impl Work {
     /// How long to wait before the next pass.
     fn pause(&self, passed: &Result<Pass, Trouble>) -> Duration {
         match passed {
-            Ok(pass) if pass.sent.is_empty() => self.every,
-            Ok(_) => Duration::ZERO,
+            Ok(pass) if !pass.sent.is_empty() => Duration::ZERO,
+            // There is more where as many were named as are taken at once, though all of these rest.
+            Ok(pass) if pass.named >= self.engine.settings().at_once => self.every.min(A_MOMENT),
+            Ok(_) => self.every,
             Err(_) => self.every.min(AFTER_TROUBLE),
         }
     }

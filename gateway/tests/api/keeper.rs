@@ -204,7 +204,7 @@ impl Scene {
         assert_eq!(balance(self.seller.pubkey()).await, SOL + released);
         let paid = SOL - balance(self.payer.pubkey()).await;
         let (most, _) = self.fees_of(&self.payer.pubkey()).await;
-        assert!(paid % FEE == 0 && paid <= most, "it pays fees and nothing else: {paid} of {most}");
+        assert!(paid.is_multiple_of(FEE) && paid <= most, "it pays fees and nothing else: {paid} of {most}");
         paid
     }
 }
