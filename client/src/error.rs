@@ -144,6 +144,9 @@ pub enum Error {
     /// It is no multisig, or cannot be proposed in it. Nothing was sent.
     #[error("{0}")]
     Squads(#[from] crate::transaction::squads::SquadsError),
+    /// What is at the address of a program is none that can be read.
+    #[error(transparent)]
+    Program(#[from] crate::program::ProgramError),
     /// The node did not answer, or not with what was asked for. Nothing was sent.
     #[error("the RPC node {url} {}", trouble(source))]
     Rpc {

@@ -51,7 +51,7 @@ pub mod words;
 pub mod work;
 
 pub use {
-    chain::{Cluster, Cost, Situation, read, stablecoin},
+    chain::{Cluster, Cost, Situation, program, read, stablecoin},
     deal::{
         account,
         account::EscrowAccount,

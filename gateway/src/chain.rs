@@ -3,9 +3,17 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use escrow_client::{EscrowAccount, EscrowClient, Filter, history::History, sender, terms::Asset, words::Denomination};
+use escrow_client::{
+    EscrowAccount, EscrowClient, Filter,
+    history::History,
+    program::{ElfHash, Program},
+    sender,
+    terms::Asset,
+    words::Denomination,
+};
 use serde::{Deserialize, Serialize};
 use solana_account::Account;
 use solana_commitment_config::CommitmentConfig;
@@ -43,7 +51,35 @@ pub struct Chain {
     finalized: EscrowClient,
     /// Decimals that were read: a mint's never change.
     denominations: Mutex<HashMap<Asset, Denomination>>,
+    /// The program as it was last read: it has hundreds of kilobytes.
+    deployed: tokio::sync::Mutex<Option<(Instant, Option<Deployed>)>>,
 }
+
+/// The escrow program as it is deployed.
+#[derive(Debug, Clone, Copy)]
+pub struct Deployed {
+    /// The sha256 of its bytes: of the released file if that is what is deployed, else of the bytes without the zeros at their
+    /// end.
+    pub sha256: ElfHash,
+    /// Whether it is the file that belongs to this version.
+    pub is_released: bool,
+    /// The slot in which it was last deployed, upgraded or extended.
+    pub slot: u64,
+    /// Who may replace it; none: nobody ever can.
+    pub upgrade_authority: Option<Pubkey>,
+}
+
+impl From<Program> for Deployed {
+    fn from(program: Program) -> Self {
+        let released = ElfHash::released().filter(|released| program.is_hash(released));
+        let Program { slot, upgrade_authority, .. } = program;
+        let sha256 = released.unwrap_or_else(|| program.hash());
+        Self { sha256, is_released: released.is_some(), slot, upgrade_authority }
+    }
+}
+
+/// How long what was read of the program is answered.
+const DEPLOYED_FOR: Duration = Duration::from_secs(60);
 
 /// The most mints whose decimals are kept.
 const MOST_DENOMINATIONS: usize = 10_000;
@@ -56,13 +92,14 @@ impl Chain {
             confirmed: EscrowClient::of_nodes(&urls, CommitmentConfig::confirmed()),
             finalized: EscrowClient::of_nodes(&urls, CommitmentConfig::finalized()).keeping(journal),
             denominations: Mutex::default(),
+            deployed: tokio::sync::Mutex::default(),
         }
     }
 
     /// The same, sending at another pace.
     #[must_use]
     pub fn at_pace(self, pace: sender::Pace) -> Self {
-        Self { finalized: self.finalized.at_pace(pace), ..self }
+        Self { confirmed: self.confirmed.at_pace(pace), finalized: self.finalized.at_pace(pace), ..self }
     }
 
     /// The client that reads at this finality.
@@ -181,6 +218,30 @@ impl Chain {
         let found = self.finalized.account(account).await?;
         let none = || Problem::invalid("/lifetime/account", format!("{account} holds no nonce"));
         found.as_ref().and_then(nonce_authority).ok_or_else(none)
+    }
+
+    /// The escrow program as it was deployed a minute ago or later; none where it is not, or not any more.
+    ///
+    /// # Errors
+    ///
+    /// Where no node answers.
+    pub async fn deployed(&self) -> Result<Option<Deployed>> {
+        // Whoever asks meanwhile waits for the same answer.
+        let mut known = self.deployed.lock().await;
+        if let Some((at, program)) = &*known
+            && at.elapsed() < DEPLOYED_FOR
+        {
+            return Ok(*program);
+        }
+        let found = match self.finalized.deployed().await {
+            Err(escrow_client::Error::Program(error)) => {
+                tracing::warn!(%error, "the escrow program");
+                None
+            }
+            found => found?.map(Deployed::from),
+        };
+        *known = Some((Instant::now(), found));
+        Ok(found)
     }
 
     /// The cluster's genesis hash.

@@ -45,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// How patient the index is.
     pub index: Index,
+    /// The keeper.
+    pub keeper: Keeper,
     /// How the log is written.
     pub log: LogFormat,
 }
@@ -61,7 +63,9 @@ pub enum Role {
     Index,
     /// Tells webhooks' receivers what happened.
     Deliver,
-    /// Everything.
+    /// Does what anyone may do for escrows, and pays for it.
+    Keep,
+    /// Everything; the keeper where its keypair is named.
     All,
 }
 
@@ -73,6 +77,55 @@ pub struct Bearer {
     pub token: String,
     /// How those URLs begin, up to a slash.
     pub url: String,
+}
+
+/// The keeper: see `docs/keeper.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keeper {
+    /// The file with the keypair that pays, as `solana-keygen` writes it. It signs nothing else.
+    pub keypair: Option<PathBuf>,
+    /// The most lamports that it spends in a day (UTC). All processes with this keypair spend one budget.
+    pub budget: u64,
+    /// The most token accounts that it makes in a day for those who are owed tokens and have none.
+    pub token_accounts: u32,
+    /// What it does not do.
+    pub off: Vec<KeeperKind>,
+    /// How long it waits before it looks again where nothing is due, in seconds.
+    pub every_seconds: u64,
+    /// How long it waits at most after it has first seen that something is due, in seconds: so that keepers that know nothing of
+    /// each other do not do the same.
+    pub wait_seconds: u32,
+    /// How long an escrow stays with a process that died, in seconds.
+    pub lease_seconds: u32,
+}
+
+/// A kind of work of the keeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeeperKind {
+    /// Agreed defaults are applied.
+    Expire,
+    /// What is due is paid out.
+    Withdraw,
+    /// What is settled is closed.
+    Close,
+    /// What was never funded in time is given up.
+    Cancel,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Self {
+            keypair: None,
+            budget: 100_000_000,
+            token_accounts: 0,
+            off: Vec::new(),
+            every_seconds: 30,
+            wait_seconds: 30,
+            lease_seconds: 300,
+        }
+    }
 }
 
 /// Caps.
@@ -142,6 +195,7 @@ impl Default for Config {
             cors_origins: Vec::new(),
             limits: Limits::default(),
             index: Index::default(),
+            keeper: Keeper::default(),
             log: LogFormat::Text,
         }
     }
@@ -236,6 +290,20 @@ impl Config {
         if self.roles.is_empty() {
             return wrong("roles", "is empty: this process would do nothing".to_owned());
         }
+        if self.roles.contains(&Role::Keep) && self.keeper.keypair.is_none() {
+            return wrong(
+                "keeper.keypair",
+                "is missing: the role \"keep\" needs a file with the keypair that pays".to_owned(),
+            );
+        }
+        let Keeper { every_seconds, lease_seconds, .. } = self.keeper;
+        for (setting, seconds) in
+            [("keeper.every_seconds", every_seconds), ("keeper.lease_seconds", u64::from(lease_seconds))]
+        {
+            if seconds == 0 {
+                return wrong(setting, "is 0: write a number of seconds".to_owned());
+            }
+        }
         if self.database_connections == 0 {
             return wrong("database_connections", "is 0".to_owned());
         }
@@ -274,9 +342,10 @@ impl Config {
         rest.split('/').next().unwrap_or_default()
     }
 
-    /// Whether this process has a role.
+    /// Whether this process has a role. Nobody spends money who was not given any.
     pub fn does(&self, role: Role) -> bool {
-        self.roles.iter().any(|has| *has == role || *has == Role::All)
+        let is_among_all = role != Role::Keep || self.keeper.keypair.is_some();
+        self.roles.iter().any(|has| *has == role || *has == Role::All && is_among_all)
     }
 
     /// The database's URL. The folder of the file that is the default is made.
@@ -319,6 +388,15 @@ mod tests {
         let config = Config::load(None, json!({})).unwrap();
         assert!(config.listen.ip().is_loopback() && config.metrics_listen.unwrap().ip().is_loopback());
         assert!(config.does(Role::Api) && config.does(Role::Submit));
+        assert!(!config.does(Role::Keep), "nobody spends money who was not given any");
+    }
+
+    #[test]
+    fn the_keeper_is_among_all_where_its_keypair_is_named() {
+        let config = Config::load(None, json!({"keeper": {"keypair": "keeper.json"}})).unwrap();
+        assert!(config.does(Role::Keep) && config.does(Role::Api));
+        let config = Config::load(None, json!({"keeper": {"keypair": "keeper.json"}, "roles": ["api"]})).unwrap();
+        assert!(!config.does(Role::Keep));
     }
 
     #[test]
@@ -335,6 +413,9 @@ mod tests {
             (json!({"index": {"pause_ms": 0}}), "index.pause_ms"),
             (json!({"index": {"event_days": 0}}), "index.event_days"),
             (json!({"bearers": {"stock": {"token": "x", "url": "https://stock.example"}}}), "bearers"),
+            (json!({"roles": ["api", "keep"]}), "keeper.keypair"),
+            (json!({"keeper": {"off": ["pay"]}}), "pay"),
+            (json!({"keeper": {"lease_seconds": 0}}), "keeper.lease_seconds"),
             (json!({"limits": {"owner_per_minute": 0}}), "owner_per_minute"),
             (json!({"limits": {"owner_per_hour": 1}}), "owner_per_hour"),
             (json!({"listne": "127.0.0.1:1"}), "listne"),

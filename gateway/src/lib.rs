@@ -14,6 +14,7 @@
 //! - [`submit`]: what a wallet signed, until it is final or can never be executed;
 //! - [`deliver`]: receivers of webhooks are told what happened, at least once and in order;
 //! - [`orders`]: what a shop's own sources say of its orders, many at once, before a deadline;
+//! - [`keep`]: what anyone may do for escrows, paid for by a keypair of this process;
 //! - [`api`]: HTTP: who may do what, how often, once or again; every error a problem with a code;
 //! - [`serve`]: all of it, listening.
 
@@ -35,6 +36,7 @@ pub mod chain;
 pub mod config;
 pub mod deliver;
 pub mod index;
+pub mod keep;
 pub mod orders;
 pub mod problem;
 pub mod serve;

@@ -61,7 +61,7 @@ struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_listen: Option<SocketAddr>,
 
-    /// What this process does: api, submit, index, deliver, all; repeat for several [default: all]
+    /// What this process does: api, submit, index, deliver, keep, all; repeat for several [default: all]
     #[arg(long = "role", value_name = "ROLE", value_parser = role, global = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<Role>,
@@ -110,7 +110,7 @@ enum KeyCommand {
 }
 
 fn role(text: &str) -> Result<Role, String> {
-    serde_json::from_value(text.into()).map_err(|_| "write api, submit, index, deliver or all".to_owned())
+    serde_json::from_value(text.into()).map_err(|_| "write api, submit, index, deliver, keep or all".to_owned())
 }
 
 fn scope(text: &str) -> Result<Scope, String> {

@@ -242,6 +242,7 @@ impl From<escrow_client::Error> for Problem {
                 Self::new(Code::Node, text).after(2)
             }
             Error::Transaction(error) => error.into(),
+            Error::Squads(error) => error.into(),
             _ => Self::internal(text),
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     config::{Config, ConfigError, Role},
     deliver::{Deliver, egress::Egress},
     index::{self, Index, Nodes, Patience, Tail},
+    keep,
     orders::Sources,
     store::{OpenError, Store},
     submit::{self, Journal, Submit},
@@ -142,6 +143,7 @@ impl Gateway {
             let address = listen(&mut tasks, api.config.listen, api::router(api), head, &end)?;
             gateway.address = Some(address);
         }
+        let upkeep = recorder.clone();
         if let (Some(address), Some(recorder)) = (config.metrics_listen, recorder) {
             let render = move || std::future::ready(recorder.render());
             let router = Router::new().route("/metrics", get(render));
@@ -179,8 +181,15 @@ impl Gateway {
                 Ok(())
             });
         }
+        if config.does(Role::Keep) {
+            let (keeper, end) = (keep::Work::new(&config, &chain, &store)?, end.clone());
+            tasks.spawn(async move {
+                keeper.run(end).await;
+                Ok(())
+            });
+        }
         tasks.spawn(async move {
-            sweep(store, limits, kept, end).await;
+            sweep(store, limits, kept, upkeep, end).await;
             Ok(())
         });
         gateway.tasks = tasks;
@@ -251,7 +260,13 @@ fn listen(
 }
 
 /// Forgets what has expired. One process does it, by a lease; two would do no harm.
-async fn sweep(store: Store, limits: Arc<Limiter>, events_kept: i64, end: CancellationToken) {
+async fn sweep(
+    store: Store,
+    limits: Arc<Limiter>,
+    events_kept: i64,
+    metrics: Option<PrometheusHandle>,
+    end: CancellationToken,
+) {
     let mut name = [0; 8];
     rand::rng().fill_bytes(&mut name);
     let name = format!("{}-{}", std::process::id(), hex::encode(name));
@@ -262,6 +277,10 @@ async fn sweep(store: Store, limits: Arc<Limiter>, events_kept: i64, end: Cancel
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
         limits.sweep();
+        // What nobody fetches would be kept for ever.
+        if let Some(metrics) = &metrics {
+            metrics.run_upkeep();
+        }
         let now = crate::now_ms();
         let swept = async {
             match store.lease("sweep", &name, now, now.saturating_add(lease)).await? {

@@ -1,5 +1,6 @@
 //! Handing the power to upgrade over, and giving it up.
 
+use escrow_client::program::Program;
 use solana_keypair::Keypair;
 use solana_loader_v3_interface::{get_program_data_address, instruction as loader};
 use solana_pubkey::Pubkey;
@@ -10,7 +11,6 @@ use solana_signer::Signer;
 use crate::{
     error::{Error, Result},
     migrator::{Migrator, OTHER_UNITS},
-    program::Program,
 };
 
 /// Who may upgrade the program from now on.
@@ -66,7 +66,7 @@ impl Migrator {
             check_useful(&request.program, &address)?;
         }
         let current = request.authority.pubkey();
-        program.check_authority(&current)?;
+        check_authority(&program, &current)?;
 
         let address = &request.program;
         let instruction = match &request.new {
@@ -90,6 +90,17 @@ impl Migrator {
             true => Ok((program, Some(signature))),
             false => Err(Error::NotSeen { signature, url: self.client().url() }),
         }
+    }
+}
+
+/// Nobody can change the program any more, or only `keypair`.
+pub(crate) fn check_authority(program: &Program, keypair: &Pubkey) -> Result<()> {
+    match program.upgrade_authority {
+        None => Err(Error::Immutable { program: program.address }),
+        Some(authority) if authority != *keypair => {
+            Err(Error::WrongAuthority { program: program.address, authority, keypair: *keypair })
+        }
+        Some(_) => Ok(()),
     }
 }
 

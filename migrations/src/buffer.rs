@@ -1,16 +1,13 @@
 //! The buffer: where it is, what is in it, and what is not in it yet.
 
+use escrow_client::program::{ElfHash, loader_state};
 use sha2::{Digest, Sha256};
 use solana_account::Account;
 use solana_loader_v3_interface::state::UpgradeableLoaderState;
 use solana_pubkey::Pubkey;
 use solana_sdk_ids::{bpf_loader_upgradeable, system_program};
 
-use crate::{
-    error::{Error, Result},
-    hash::ElfHash,
-    program,
-};
+use crate::error::{Error, Result};
 
 /// What the seed of a buffer's address is made from first. Another version finds other buffers.
 const SEED_DOMAIN: &[u8] = b"escrow-migrate:buffer:v1";
@@ -85,7 +82,7 @@ impl Buffer {
 
 /// The authority of a buffer, or why it is none that can be used.
 pub(crate) fn owner(account: &Account) -> std::result::Result<Pubkey, String> {
-    match program::state(account) {
+    match loader_state(account) {
         Some(UpgradeableLoaderState::Buffer { authority_address: Some(authority) }) => Ok(authority),
         Some(UpgradeableLoaderState::Buffer { authority_address: None }) => {
             Err("it has no authority, so nobody can write to it or close it".to_owned())

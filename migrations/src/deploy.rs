@@ -1,5 +1,6 @@
 //! Deploying a program for the first time.
 
+use escrow_client::program::Place;
 use solana_keypair::Keypair;
 use solana_loader_v3_interface::{get_program_data_address, instruction as loader, state::UpgradeableLoaderState};
 use solana_pubkey::Pubkey;
@@ -13,7 +14,6 @@ use crate::{
     elf::{Elf, MAX_LEN},
     error::{Error, Result},
     migrator::{Deployment, Event, Job, Migrator, OTHER_UNITS, Snapshot, WRITE_UNITS},
-    program::Place,
 };
 
 /// What to deploy.
@@ -60,7 +60,7 @@ impl Migrator {
     /// # Errors
     ///
     /// Before anything is sent: [`Error::OtherAddress`], [`Error::AddressNotInElf`], [`Error::TooLarge`],
-    /// [`Error::AlreadyDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::ProgramDataFunded`],
+    /// [`Error::AlreadyDeployed`], [`Error::Program`], [`Error::ProgramDataFunded`],
     /// [`Error::BadBuffer`], [`Error::InsufficientFunds`]. Afterwards [`Error::HalfWay`], most often: the same request
     /// goes on from there.
     pub async fn deploy(&self, request: &Deploy<'_>) -> Result<Deployment> {

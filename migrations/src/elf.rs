@@ -2,15 +2,12 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
+use escrow_client::program::ElfHash;
 use solana_loader_v3_interface::state::UpgradeableLoaderState;
 use solana_pubkey::Pubkey;
 use solana_system_interface::MAX_PERMITTED_DATA_LENGTH;
 
-use crate::{
-    error::{Error, Result},
-    hash::ElfHash,
-};
+use crate::error::{Error, Result};
 
 /// The longest program that can be deployed: what an account can hold, without the loader's header. Bytes.
 pub const MAX_LEN: usize = MAX_PERMITTED_DATA_LENGTH as usize - UpgradeableLoaderState::size_of_programdata_metadata();
@@ -25,6 +22,12 @@ pub struct Elf {
 impl fmt::Debug for Elf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Elf").field("len", &self.bytes.len()).field("hash", &self.hash).finish()
+    }
+}
+
+impl AsRef<[u8]> for Elf {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -67,27 +70,6 @@ impl Elf {
     }
 }
 
-/// `bytes` without the zeros at their end.
-pub(crate) fn without_zeros(bytes: &[u8]) -> &[u8] {
-    let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    bytes.get(..len).unwrap_or_default()
-}
-
-/// How long the file with this sha256 is, if `region` holds it and then nothing but zeros.
-///
-/// Where the zeros of the file end and those behind it begin cannot be seen, so every length is tried.
-pub(crate) fn len_of(region: &[u8], wanted: &ElfHash) -> Option<usize> {
-    let code = without_zeros(region);
-    let mut hasher = Sha256::new_with_prefix(code);
-    for len in code.len()..=region.len() {
-        if hasher.clone().finalize().as_slice() == wanted.to_bytes() {
-            return Some(len);
-        }
-        hasher.update([0]);
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,22 +87,6 @@ mod tests {
         large.resize(MAX_LEN + 1, 1);
         let hash = ElfHash::of(&large);
         assert!(matches!(Elf::new(large, &hash), Err(Error::TooLarge { .. })));
-    }
-
-    #[test]
-    fn zeros_at_the_end_belong_to_the_file_or_not() {
-        let file = b"code\0\0";
-        let hash = ElfHash::of(file);
-        for padding in [0, 1, 100] {
-            let mut region = file.to_vec();
-            region.resize(file.len() + padding, 0);
-            assert_eq!(len_of(&region, &hash), Some(file.len()), "{padding}");
-        }
-        assert_eq!(len_of(b"code\0", &hash), None, "shorter than the file");
-        assert_eq!(len_of(b"code\0\0\x01", &hash), None, "something else behind it");
-        assert_eq!(len_of(b"Code\0\0", &hash), None, "something else in it");
-        assert_eq!(len_of(b"\0\0", &ElfHash::of(b"")), Some(0));
-        assert_eq!(without_zeros(b"a\0b\0"), b"a\0b");
     }
 
     #[test]

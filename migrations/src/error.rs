@@ -1,13 +1,11 @@
 //! What can go wrong, and what to do next.
 
+use escrow_client::program::{ElfHash, ProgramError};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use thiserror::Error;
 
-use crate::{
-    cost::{Cost, Sol},
-    hash::ElfHash,
-};
+use crate::cost::{Cost, Sol};
 
 /// The result of everything here.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -87,20 +85,9 @@ pub enum Error {
         /// The node that was asked.
         url: String,
     },
-    /// What is at the address is no program of the upgradeable loader.
-    #[error("the account {address} is not an upgradeable program: {reason}")]
-    NotAProgram {
-        /// Its address.
-        address: Pubkey,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// There was a program, and it was closed.
-    #[error("the program {program} was closed, and its address can never be used again: take another program keypair")]
-    Closed {
-        /// Its address.
-        program: Pubkey,
-    },
+    /// What is at the address is no program of the upgradeable loader, or one that was closed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// Somebody sent lamports to the address at which the loader wants to create the program's data; it cannot, then.
     #[error(
         "somebody sent {} to {programdata}, where the bytes of {program} must be, and the loader cannot create an \

@@ -47,9 +47,7 @@ pub mod deploy;
 pub mod elf;
 pub mod error;
 pub mod fill;
-pub mod hash;
 pub mod migrator;
-pub mod program;
 pub mod upgrade;
 
 pub use {
@@ -58,9 +56,8 @@ pub use {
     deploy::Deploy,
     elf::Elf,
     error::{Error, Result},
+    escrow_client::program::{ElfHash, Program},
     fill::ClosedBuffer,
-    hash::ElfHash,
     migrator::{Deployment, Event, Migrator},
-    program::Program,
     upgrade::Upgrade,
 };

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use escrow_client::{Confirmed, EscrowClient, Signed, Submitted, Unsigned};
+use escrow_client::{
+    Confirmed, EscrowClient, Signed, Submitted, Unsigned,
+    program::{ElfHash, Place, Program},
+};
 use solana_account::Account;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::Instruction;
@@ -24,8 +27,6 @@ use crate::{
     cost::Cost,
     elf::Elf,
     error::{Error, Result},
-    hash::ElfHash,
-    program::{Place, Program},
 };
 
 /// How many pieces are written at the same time, unless told otherwise. Public nodes answer some ten requests per
@@ -210,7 +211,7 @@ impl Migrator {
     ///
     /// # Errors
     ///
-    /// [`Error::NotDeployed`], [`Error::Closed`], [`Error::NotAProgram`], [`Error::Client`].
+    /// [`Error::NotDeployed`], [`Error::Program`], [`Error::Client`].
     pub async fn program(&self, address: &Pubkey) -> Result<Program> {
         let [program, programdata] = self.accounts(&[*address, get_program_data_address(address)]).await?;
         match Place::read(*address, program.as_ref(), programdata.as_ref())? {

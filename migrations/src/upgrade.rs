@@ -1,5 +1,6 @@
 //! Putting other bytes into the place of a program.
 
+use escrow_client::program::{Place, Program};
 use solana_keypair::Keypair;
 use solana_loader_v3_interface::{
     instruction::{self as loader, MINIMUM_EXTEND_PROGRAM_BYTES},
@@ -9,11 +10,11 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use crate::{
+    authority::check_authority,
     buffer::Buffer,
     elf::{Elf, MAX_LEN},
     error::{Error, Result},
     migrator::{Deployment, Job, Migrator, OTHER_UNITS},
-    program::{Place, Program},
 };
 
 /// What to upgrade, and to what.
@@ -52,7 +53,7 @@ impl Migrator {
     /// # Errors
     ///
     /// Before anything is sent: [`Error::OtherAddress`], [`Error::AddressNotInElf`], [`Error::NotDeployed`],
-    /// [`Error::Closed`], [`Error::NotAProgram`], [`Error::Immutable`], [`Error::WrongAuthority`],
+    /// [`Error::Program`], [`Error::Immutable`], [`Error::WrongAuthority`],
     /// [`Error::BadBuffer`], [`Error::InsufficientFunds`]. Afterwards [`Error::HalfWay`], most often: the same request
     /// goes on from there.
     pub async fn upgrade(&self, request: &Upgrade<'_>) -> Result<Deployment> {
@@ -76,7 +77,7 @@ impl Migrator {
             }
         };
         let (payer, authority) = (request.payer.pubkey(), request.authority.pubkey());
-        program.check_authority(&authority)?;
+        check_authority(program, &authority)?;
 
         let (extend, extension_deposit) = self.extension(&job, program).await?;
         let signers = job.signers();

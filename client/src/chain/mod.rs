@@ -4,6 +4,7 @@ mod cluster;
 mod cost;
 pub(crate) mod decode;
 mod history;
+pub mod program;
 pub mod read;
 pub mod recipient;
 mod record;

@@ -103,6 +103,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(v1::escrows::history))
         .routes(routes!(v1::events::list))
         .routes(routes!(v1::events::stream_events))
+        .routes(routes!(v1::keeper::show))
         .routes(routes!(v1::transactions::prepare))
         .routes(routes!(v1::transactions::show))
         .routes(routes!(v1::transactions::take))

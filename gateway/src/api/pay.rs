@@ -111,7 +111,8 @@ pub async fn transaction(
 
 /// A transaction of one action, for a wallet that sends it itself.
 pub async fn build_for(api: &Api, escrow: &Address, account: Address, action: Action) -> Result<WalletTransaction> {
-    let order = Order { actions: vec![action], fee_payer: account.0, nonce: None, compute_unit_price: 0 };
+    let order =
+        Order { actions: vec![action], fee_payer: account.0, nonce: None, compute_unit_price: 0, multisig: None };
     let Built { unsigned, told, .. } = build::build(&api.chain, &order).await?;
     if let Some(other) = unsigned.signers().iter().find(|signer| **signer != account.0) {
         let (_, found) = api.chain.escrow(&escrow.0, Finality::Confirmed).await?;

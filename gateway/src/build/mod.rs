@@ -1,6 +1,7 @@
 //! What is asked for as actions becomes a transaction that a wallet signs: previewed by the program's own rules, told in
 //! words, with what it costs.
 
+mod multisig;
 mod plan;
 
 use escrow_client::{
@@ -25,6 +26,7 @@ use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use utoipa::ToSchema;
 
+pub use multisig::{MultisigOrder, ProposalTold};
 pub use plan::{Planned, Situations, plan};
 
 use crate::{
@@ -49,6 +51,8 @@ pub struct Order {
     pub nonce: Option<Pubkey>,
     /// The price of a compute unit, in millionths of a lamport.
     pub compute_unit_price: u64,
+    /// The multisig in which it is proposed; none: it is done.
+    pub multisig: Option<MultisigOrder>,
 }
 
 /// A transaction for wallets to sign.
@@ -126,6 +130,18 @@ pub struct Told {
     pub more: bool,
     /// The slot of the state that it was built from.
     pub slot: String,
+    /// Where it is proposed in a multisig: what the steps say happens when that is executed.
+    pub proposal: Option<ProposalTold>,
+}
+
+/// What fits into one transaction.
+struct Fitted {
+    instructions: Vec<Instruction>,
+    /// What of the plan is in it.
+    planned: Vec<Planned>,
+    /// Whether there is more.
+    more: bool,
+    proposal: Option<ProposalTold>,
 }
 
 /// One action of a transaction.
@@ -181,26 +197,27 @@ pub struct Cost {
 pub async fn build(chain: &Chain, order: &Order) -> Result<Built> {
     let situations = situations(chain, order).await?;
     let planned = plan(&order.actions, &order.fee_payer, situations)?;
-    let client = chain.client(Finality::Confirmed);
     // Its real lifetime is chosen last, so that the wallet has all of it; it is as long as this one.
-    let (instructions, planned, more, unsigned) = match &order.nonce {
-        None => {
-            let (instructions, planned, more) = fit(order, planned, &Lifetime::default())?;
-            let unsigned = client.prepare(&instructions, &order.fee_payer).await?;
-            (instructions, planned, more, unsigned)
-        }
+    let like = match &order.nonce {
+        None => Lifetime::default(),
         Some(account) => {
             let authority = chain.nonce_authority(account).await?;
-            let like =
-                Lifetime::Nonce { account: *account, authority, value: [0; 32], read_at: 0, origin: Origin::default() };
-            let (instructions, planned, more) = fit(order, planned, &like)?;
-            let payer = &order.fee_payer;
-            let unsigned = client.prepare_with_nonce(&instructions, payer, account, &authority).await?;
-            (instructions, planned, more, unsigned)
+            Lifetime::Nonce { account: *account, authority, value: [0; 32], read_at: 0, origin: Origin::default() }
+        }
+    };
+    let fitted = match &order.multisig {
+        None => fit(order, planned, &like)?,
+        Some(wanted) => multisig::propose(chain, order, wanted, planned, &like).await?,
+    };
+    let (client, payer) = (chain.client(Finality::Confirmed), &order.fee_payer);
+    let unsigned = match &like {
+        Lifetime::Blockhash { .. } => client.prepare(&fitted.instructions, payer).await?,
+        Lifetime::Nonce { account, authority, .. } => {
+            client.prepare_with_nonce(&fitted.instructions, payer, account, authority).await?
         }
     };
     let life = Life::of(&unsigned.lifetime());
-    let told = tell(chain, order, &unsigned, &instructions, &planned, more).await?;
+    let told = tell(chain, order, &unsigned, fitted).await?;
     Ok(Built { unsigned, life, told })
 }
 
@@ -258,8 +275,8 @@ fn is_paying(action: &Action, escrow: &Pubkey) -> bool {
     pays && action.escrow() == Some(Address(*escrow))
 }
 
-/// The instructions of one transaction, and what of the plan is in it.
-fn fit(order: &Order, planned: Vec<Planned>, lifetime: &Lifetime) -> Result<(Vec<Instruction>, Vec<Planned>, bool)> {
+/// What of the plan is in one transaction.
+fn fit(order: &Order, planned: Vec<Planned>, lifetime: &Lifetime) -> Result<Fitted> {
     let units: Vec<Vec<Instruction>> = planned.iter().map(|planned| planned.instructions.clone()).collect();
     if units.is_empty() {
         let detail = "there is nothing to do: nothing is due, and no deadline has passed";
@@ -269,7 +286,7 @@ fn fit(order: &Order, planned: Vec<Planned>, lifetime: &Lifetime) -> Result<(Vec
     let mut packed = pack(&units, &frame, &order.fee_payer, lifetime)?.into_iter();
     let first = packed.next().unwrap_or_default();
     if packed.next().is_none() {
-        return Ok((first, planned, false));
+        return Ok(Fitted { instructions: first, planned, more: false, proposal: None });
     }
     // How many of the units are in it.
     let mut left = first.len().saturating_sub(frame.len());
@@ -291,7 +308,10 @@ fn fit(order: &Order, planned: Vec<Planned>, lifetime: &Lifetime) -> Result<(Vec
             );
             Err(Problem::new(Code::TooLarge, detail).at(format!("/actions/{}", next.index)))
         }
-        _ => Ok((first, planned.into_iter().take(fitting).collect(), true)),
+        _ => {
+            let planned = planned.into_iter().take(fitting).collect();
+            Ok(Fitted { instructions: first, planned, more: true, proposal: None })
+        }
     }
 }
 
@@ -302,18 +322,12 @@ fn frame(price: u64, instructions: &[Instruction]) -> Vec<Instruction> {
     budget::budget(instructions, &fees, price)
 }
 
-async fn tell(
-    chain: &Chain,
-    order: &Order,
-    unsigned: &Unsigned,
-    instructions: &[Instruction],
-    planned: &[Planned],
-    more: bool,
-) -> Result<Told> {
+async fn tell(chain: &Chain, order: &Order, unsigned: &Unsigned, fitted: Fitted) -> Result<Told> {
+    let Fitted { instructions, planned, more, proposal } = fitted;
     let sol = |lamports| Amount::from(Denomination::SOL.amount(lamports));
     let mut expects: Vec<Expectation> = Vec::new();
     let (mut rent, mut opened, mut account_rent) = (0u64, 0u8, 0u64);
-    for Planned { previewed: PreviewedAction { action, before, .. }, opens, .. } in planned {
+    for Planned { previewed: PreviewedAction { action, before, .. }, opens, .. } in &planned {
         let created = matches!(action.instruction, EscrowInstruction::Create { .. });
         if !expects.iter().any(|known| known.escrow == before.address.to_string()) {
             expects.push(Expectation {
@@ -334,13 +348,14 @@ async fn tell(
             account_rent = account_rent.saturating_add(each.saturating_mul(u64::from(*opens)));
         }
     }
-    let fee = budget::cost(unsigned.signers().len(), limit(instructions), order.compute_unit_price);
+    let fee = budget::cost(unsigned.signers().len(), limit(&instructions), order.compute_unit_price);
     Ok(Told {
         steps: planned.iter().map(Step::new).collect(),
         expects,
         cost: Cost { fee: sol(fee), rent: sol(rent), token_accounts: opened, token_account_rent: sol(account_rent) },
         more,
         slot: planned.first().map_or(0, |planned| planned.slot).to_string(),
+        proposal,
     })
 }
 

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_index.sql"),
     include_str!("../../migrations/0004_webhooks.sql"),
     include_str!("../../migrations/0005_orders.sql"),
+    include_str!("../../migrations/0006_keeper.sql"),
 ];
 
 impl Store {

@@ -9,6 +9,7 @@ mod deliveries;
 mod events;
 mod idempotency;
 mod index;
+mod keeper;
 mod lease;
 mod migrate;
 mod orders;
@@ -30,7 +31,7 @@ pub use idempotency::{Kept, Opened, Place};
 pub use index::{Generation, Indexed, Listed, Name, Stage};
 pub use lease::Lease;
 pub use orders::{Order, Source};
-pub use transactions::Row;
+pub use transactions::{Journalling, Row};
 pub use webhooks::{Endpoint, EndpointChange, SecretRow};
 
 /// How long a connection, or SQLite's writer, is waited for.

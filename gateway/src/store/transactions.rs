@@ -41,6 +41,24 @@ fn row(row: &AnyRow) -> sqlx::Result<Row> {
     })
 }
 
+/// Whose transactions a journal holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journalling {
+    /// Wallets', that were submitted.
+    Wallets,
+    /// The keeper's own.
+    Keeper,
+}
+
+impl Journalling {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Wallets => "wallet",
+            Self::Keeper => "keeper",
+        }
+    }
+}
+
 /// What the journal holds of one intention: its version and its entries.
 pub type Journalled = Option<(i64, String)>;
 
@@ -107,7 +125,7 @@ impl Store {
     pub async fn set_intention(
         &self,
         change: &mut Change,
-        fingerprint: &str,
+        (whose, fingerprint): (Journalling, &str),
         before: i64,
         entries: &str,
         unresolved: bool,
@@ -115,10 +133,11 @@ impl Store {
         let unresolved = i64::from(unresolved);
         let written = if before == 0 {
             let add = sqlx::query(
-                "INSERT INTO intentions (fingerprint, version, entries, unresolved) VALUES ($1, 1, $2, $3) \
+                "INSERT INTO intentions (fingerprint, version, entries, unresolved, kind) VALUES ($1, 1, $2, $3, $4) \
                  ON CONFLICT (fingerprint) DO NOTHING",
             );
-            add.bind(fingerprint).bind(entries).bind(unresolved).execute(&mut **change).await?
+            let add = add.bind(fingerprint).bind(entries).bind(unresolved).bind(whose.kind());
+            add.execute(&mut **change).await?
         } else {
             let set = sqlx::query(
                 "UPDATE intentions SET version = version + 1, entries = $1, unresolved = $2 \
@@ -130,8 +149,8 @@ impl Store {
     }
 
     /// The intentions that somebody must still look after: fingerprint and entries.
-    pub async fn unresolved(&self) -> sqlx::Result<Vec<(String, String)>> {
-        let find = sqlx::query_as("SELECT fingerprint, entries FROM intentions WHERE unresolved = 1");
-        find.fetch_all(&self.pool).await
+    pub async fn unresolved(&self, whose: Journalling) -> sqlx::Result<Vec<(String, String)>> {
+        let find = sqlx::query_as("SELECT fingerprint, entries FROM intentions WHERE unresolved = 1 AND kind = $1");
+        find.bind(whose.kind()).fetch_all(&self.pool).await
     }
 }

@@ -5,12 +5,13 @@ use escrow_client::sender::{
     Claim, Entry, Fence, Fingerprint, Intention, Judged, Refusal, Seen, Signed, Store as Keeps, StoreError, Time,
 };
 
-use crate::store::{Change, Store};
+use crate::store::{Change, Journalling, Store};
 
 /// The journal.
 #[derive(Debug, Clone)]
 pub struct Journal {
     store: Store,
+    whose: Journalling,
 }
 
 /// How often a change is tried again that somebody else came before.
@@ -40,9 +41,14 @@ fn write(intention: &Intention) -> Result<String, StoreError> {
 }
 
 impl Journal {
-    /// In this database.
+    /// Of what wallets signed, in this database.
     pub const fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, whose: Journalling::Wallets }
+    }
+
+    /// Of what the keeper signed.
+    pub const fn of_keeper(store: Store) -> Self {
+        Self { store, whose: Journalling::Keeper }
     }
 
     /// Writes an entry as part of a larger change. Whoever commits it has the intention as it was read here, or nothing.
@@ -63,7 +69,11 @@ impl Journal {
         };
         intention.apply(entry)?;
         let (entries, unresolved) = (write(&intention)?, intention.is_unresolved());
-        let written = self.store.set_intention(change, &name, version, &entries, unresolved).await.map_err(failed)?;
+        let written = self
+            .store
+            .set_intention(change, (self.whose, &name), version, &entries, unresolved)
+            .await
+            .map_err(failed)?;
         if written { Ok(()) } else { Err(failed("somebody else has changed it meanwhile")) }
     }
 
@@ -86,7 +96,12 @@ impl Journal {
                 return Ok(answer);
             }
             let (entries, unresolved) = (write(&intention)?, intention.is_unresolved());
-            if self.store.set_intention(&mut change, &name, version, &entries, unresolved).await.map_err(failed)? {
+            if self
+                .store
+                .set_intention(&mut change, (self.whose, &name), version, &entries, unresolved)
+                .await
+                .map_err(failed)?
+            {
                 change.commit().await.map_err(failed)?;
                 return Ok(answer);
             }
@@ -138,7 +153,7 @@ impl Keeps for Journal {
     }
 
     async fn unresolved(&self) -> Result<Vec<Intention>, StoreError> {
-        let rows = self.store.unresolved().await.map_err(failed)?;
+        let rows = self.store.unresolved(self.whose).await.map_err(failed)?;
         let read = |(name, entries): (String, String)| {
             let fingerprint = Fingerprint::try_from(name).map_err(failed)?;
             read(fingerprint, &entries)

@@ -136,7 +136,13 @@ impl Submit {
             if let Some(complete) = &complete
                 && !tried
             {
-                self.try_out(&wire, complete, &row).await?;
+                if let Err(refused) = self.try_out(&wire, complete, &row).await {
+                    // Unless the same was taken meanwhile: what is executed fails the second time.
+                    if self.row(owner, id).await?.version == row.version {
+                        return Err(refused);
+                    }
+                    continue;
+                }
                 tried = true;
             }
             let signature = complete.as_ref().map(|complete| complete.signature().to_string());
@@ -225,17 +231,23 @@ impl Submit {
         }
     }
 
-    /// What the nodes know of a signature that this gateway did not send.
+    /// What the nodes know of a signature that this gateway did not send. Of several nodes two must say that it is final.
     ///
     /// # Errors
     ///
     /// Where no node answers, or knows it.
     pub async fn foreign(&self, signature: &Signature) -> Result<Status> {
-        let Some(seen) = self.chain.sender().status(signature).await? else {
+        let sender = self.chain.sender();
+        let known: Vec<Seen> = sender.statuses(signature).await?.into_iter().filter_map(|(_, seen)| seen).collect();
+        let Some(mut seen) = known.iter().max_by_key(|seen| seen.commitment).cloned() else {
             let detail =
                 format!("no node knows the transaction {signature}: it was not executed, or they have forgotten it");
             return Err(Problem::new(Code::NotFound, detail));
         };
+        let says_so = known.iter().filter(|other| **other == seen).count();
+        if seen.commitment == Commitment::Finalized && says_so < sender.node_names().len().min(2) {
+            seen.commitment = Commitment::Confirmed;
+        }
         Ok(Status::seen(&signature.to_string(), &seen, None))
     }
 
@@ -315,9 +327,10 @@ impl Status {
         let failed = seen.error.as_ref().map(|error| FailureTold::new(error, record));
         let status = match (seen.commitment, &failed) {
             (Commitment::Processed, _) => State::Submitted,
-            (Commitment::Finalized, Some(_)) => State::Failed,
+            // Of ours the sender says when it is final: one node's word is not enough for that.
+            (Commitment::Finalized, Some(_)) if record.is_none() => State::Failed,
             (Commitment::Finalized, None) if record.is_none() => State::Finalized,
-            // Of ours the sender says when it is final. A failure that is not is none.
+            // A failure that is not final is none.
             (_, Some(_)) => State::Submitted,
             _ => State::Confirmed,
         };

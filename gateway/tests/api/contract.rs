@@ -65,6 +65,7 @@ fn no_amount_and_no_slot_is_a_number() {
     let times = [times.as_slice(), &["learned_at", "complete_seconds_ago"]].concat();
     let of_webhooks = ["attempted_at", "delivered_at", "next_at", "rests_until", "since"];
     let times = [times.as_slice(), &of_webhooks].concat();
+    let times = [times.as_slice(), &["seen_at", "until"]].concat();
     for place in found {
         let is_time = place.split('/').any(|part| times.contains(&part)) || place.starts_with("/paths/");
         assert!(is_time, "{place} is a number that JavaScript may not hold");

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use escrow_gateway::now_ms;
 use serde_json::Value;
+use solana_signer::Signer;
 
 use crate::{
     contract::committed,
-    harness::{run, sqlite, world},
+    harness::{User, config, gateway, run, sqlite, world},
 };
 
 /// The lines of a document.
@@ -99,6 +100,33 @@ fn a_cluster_whose_clock_is_behind_says_by_how_much() {
         let after = now_ms() / 1_000;
         let gateways = cluster["now"].as_i64().unwrap() + cluster["behind_seconds"].as_i64().unwrap();
         assert!((before..=after).contains(&gateways), "{before} {after} {cluster}");
+    });
+}
+
+#[test]
+fn the_program_that_is_deployed_can_be_compared_with_the_committed_one() {
+    use escrow_localnet::{Config, Localnet, Program};
+    run(async {
+        let sum = include_str!("../../../programs/escrow/elf/escrow.so.sha256").split(' ').next().unwrap();
+        let database = sqlite();
+        let deployed = world(&database).await.user.get("/v1/cluster").await.expect(200)["deployed"].clone();
+        assert_eq!((&deployed["sha256"], &deployed["is_released"]), (&sum.into(), &true.into()), "{deployed}");
+        assert_eq!(deployed["upgrade_authority"], Value::Null);
+        // Other bytes under somebody's authority, and no program.
+        let authority = solana_keypair::Keypair::new().pubkey();
+        let other = include_bytes!("../../../tests/programs/vault/elf/test_vault.so");
+        let other = Program::new(escrow_client::escrow::ID, other.as_slice()).upgradeable_by(authority);
+        for (programs, is_there) in [(vec![other], true), (vec![], false)] {
+            let net = Localnet::start(Config { programs, ..Config::default() }).await.unwrap();
+            let database = sqlite();
+            let gateway = gateway(&database, config(net.rpc_url())).await;
+            let deployed = User::with(&gateway, None).get("/v1/cluster").await.expect(200)["deployed"].clone();
+            assert_eq!(deployed.is_object(), is_there, "{deployed}");
+            if is_there {
+                assert_eq!((&deployed["is_released"], &deployed["released_sha256"]), (&false.into(), &sum.into()));
+                assert_eq!(deployed["upgrade_authority"], authority.to_string());
+            }
+        }
     });
 }
 

@@ -86,6 +86,31 @@ fn a_dead_lease_holder_keeps_nobody_longer_than_its_lease() {
 }
 
 #[test]
+fn of_two_nodes_one_alone_is_not_believed_that_something_is_final() {
+    use escrow_fault_proxy::{Fault, Lie, Plan, Proxy, Rule, StatusLie};
+    run(async {
+        let net = net().await;
+        let payer = net.new_funded_keypair(SOL).await.unwrap();
+        let transfer = solana_system_interface::instruction::transfer(&payer.pubkey(), &payer.pubkey(), 1);
+        let signature = net.send(&[transfer], &[&payer]).await.unwrap();
+        let knows_nothing = Fault::Lie(Lie::Status { signature: None, is: StatusLie::Unknown });
+        let proxy = Proxy::start(vec![net.rpc_url()], Plan::new([Rule::always(knows_nothing)])).await.unwrap();
+        let mut both = config(net.rpc_url());
+        both.nodes.push(proxy.url());
+        let database = crate::harness::sqlite();
+        let gateway = gateway(&database, both).await;
+        let user = User::new(&gateway, "shop", &[Scope::Read]).await;
+        let path = format!("/v1/transactions/{signature}");
+        // On demand blocks follow until it is finalized.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let doubted = user.get(&path).await.expect(200);
+        assert_eq!((doubted["status"].as_str(), doubted["id"].as_str()), (Some("confirmed"), None), "{doubted}");
+        proxy.set_plan(Plan::default()).unwrap();
+        assert_eq!(user.get(&path).await.expect(200)["status"], "finalized");
+    });
+}
+
+#[test]
 fn many_submitted_to_two_replicas_are_all_executed_once() {
     run(async {
         for database in databases() {

@@ -1,5 +1,6 @@
 //! Deploying, and refusing to.
 
+use escrow_client::program::ProgramError;
 use escrow_localnet::{Config, Program as Preloaded};
 use escrow_migrations::{Deploy, Elf, ElfHash, Error};
 use solana_instruction::Instruction;
@@ -88,7 +89,7 @@ async fn nothing_is_sent_for_what_is_refused() {
 
     // Not a program of this loader.
     let request = Upgrade { program: OLD_MEMO, ..rig.upgrade(&elf, &program) };
-    assert!(matches!(migrator.upgrade(&request).await, Err(Error::NotAProgram { .. })));
+    assert!(matches!(migrator.upgrade(&request).await, Err(Error::Program(ProgramError::NotAProgram { .. }))));
     let request = Upgrade { program: rig.payer.pubkey(), ..request };
     assert!(matches!(migrator.upgrade(&request).await, Err(Error::NotDeployed { .. })));
 

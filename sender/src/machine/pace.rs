@@ -20,6 +20,21 @@ pub struct Pace {
     pub claim: u64,
 }
 
+impl Pace {
+    /// For a chain of one's own whose blocks take so many milliseconds: a block hash lives for 150 of them.
+    pub const fn of_blocks(block: u64) -> Self {
+        Self {
+            poll: block.saturating_mul(2),
+            answer: block.saturating_mul(60),
+            resend: block.saturating_mul(10),
+            patience: block.saturating_mul(60),
+            limit: block.saturating_mul(700),
+            recent: 600_000,
+            claim: block.saturating_mul(150),
+        }
+    }
+}
+
 impl Default for Pace {
     /// For Solana's public clusters.
     fn default() -> Self {

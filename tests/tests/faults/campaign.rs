@@ -19,20 +19,25 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     command,
     deed::Scene,
+    gateway,
     judge::{Broken, Judge, Told},
     library::{Heard, Run, SECRET, leaks},
     schedule::{Door, Kill, Schedule, name},
     world::World,
 };
 
-/// As many as a full run takes of each door; without `ESCROW_EFFORT`, a hundredth of them.
-const FULL: [(Door, u64); 2] = [(Door::Library, 700), (Door::Command, 300)];
+/// As many as a full run takes of each door, and as one without `ESCROW_EFFORT` does.
+const EFFORTS: [(Door, u64, u64); 3] = [(Door::Library, 700, 7), (Door::Command, 300, 3), (Door::Gateway, 300, 30)];
 
 /// How many are under way at once: most of a schedule is waiting for blocks.
 const AT_ONCE: usize = 16;
 
 /// After so many a fresh validator is taken: it keeps all of its blocks.
 const OF_ONE_VALIDATOR: u64 = 500;
+
+/// How long whoever asks a gateway waits for a verdict: while nodes go wrong, and when they are well.
+const UNWELL: Duration = Duration::from_secs(8);
+const WELL: Duration = Duration::from_secs(60);
 
 /// How long a schedule that breaks a promise is made smaller.
 const SHRINKING: Duration = Duration::from_secs(90);
@@ -52,9 +57,10 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn effort(door: Door) -> u64 {
-    let full = FULL.iter().find(|(of, _)| *of == door).map_or(0, |(_, full)| *full);
+    let effort = EFFORTS.iter().find(|(of, ..)| *of == door);
+    let (full, usual) = effort.map_or((0, 0), |(_, full, usual)| (*full, *usual));
     match std::env::var("ESCROW_EFFORT").as_deref() {
-        Err(_) => full / 100,
+        Err(_) => usual,
         Ok("full") => full,
         Ok(_) => number("ESCROW_EFFORT").unwrap_or(0).saturating_mul(full).div_ceil(1_000),
     }
@@ -296,11 +302,13 @@ impl Play<'_> {
             begins: self.schedule.begins && number == 0,
             kill,
             killed: killed.clone(),
+            patience: if self.judge.is_well { WELL } else { UNWELL },
         };
         let ends = async {
             match self.schedule.door {
                 Door::Library => run.of(Arc::clone(&self.scene)).await,
                 Door::Command => command::run(run, Arc::clone(&self.scene), self.schedule, number).await,
+                Door::Gateway => gateway::run(run, Arc::clone(&self.scene)).await,
             }
         };
         let mut hooks = Vec::new();

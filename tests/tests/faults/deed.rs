@@ -9,6 +9,7 @@ use escrow_client::{
     terms::{Asset, DAY},
 };
 use rand::{Rng, rngs::StdRng};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -58,14 +59,15 @@ pub enum Deed {
 }
 
 impl Deed {
-    pub fn random(random: &mut StdRng, is_command: bool) -> Self {
+    /// One of those that every door has; of `all`.
+    pub fn random(random: &mut StdRng, all: bool) -> Self {
         use Deed::{
             Accept, Cancel, Claim, Close, Create, CreateThenFund, Deliver, Dispute, Expire, Fund, Pay, Refund, Release,
             Rule, Submit, Withdraw,
         };
         loop {
             // Those that can be done twice come more often.
-            let all = [
+            let deeds = [
                 Release,
                 Release,
                 Release,
@@ -86,8 +88,8 @@ impl Deed {
                 Claim,
                 Expire,
             ];
-            let deed = all[random.random_range(0..all.len())];
-            if !(is_command && matches!(deed, CreateThenFund | Pay | Submit)) {
+            let deed = deeds[random.random_range(0..deeds.len())];
+            if all || !matches!(deed, CreateThenFund | Pay | Submit) {
                 return deed;
             }
         }
@@ -111,6 +113,8 @@ pub struct Scene {
     pub escrow: Pubkey,
     /// What the caller has signed and not seen the end of.
     pub signed: Mutex<Option<Signed>>,
+    /// Under which number the caller asks a gateway: another one after each that came to nothing.
+    pub asked: Mutex<u32>,
 }
 
 impl Scene {
@@ -166,7 +170,16 @@ impl Scene {
         while fund_by.is_some() && world.chain.now().await.expect("the time") <= over {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Self { deed, escrow: agreed.address, buyer, seller, arbiter, terms, signed: Mutex::default() }
+        Self {
+            deed,
+            escrow: agreed.address,
+            buyer,
+            seller,
+            arbiter,
+            terms,
+            signed: Mutex::default(),
+            asked: Mutex::default(),
+        }
     }
 
     /// Who does it, and pays the fee.
@@ -260,6 +273,47 @@ impl Scene {
     /// A payment that no escrow shows.
     pub fn payment(&self) -> Instruction {
         transfer(&self.buyer.pubkey(), &self.seller.pubkey(), PART)
+    }
+
+    /// What a gateway is asked to build. The same each time, so that it is the same request.
+    pub fn order(&self) -> Value {
+        let of_escrow = |kind: &str| json!({"type": kind, "escrow": self.escrow.to_string()});
+        let with = |kind: &str, more: Value| {
+            let mut action = of_escrow(kind);
+            for (name, value) in more.as_object().into_iter().flatten() {
+                action[name] = value.clone();
+            }
+            action
+        };
+        let by = self.actor().pubkey().to_string();
+        let action = match self.deed {
+            Deed::Release => with("release", json!({"milestone": 1, "amount": PART.to_string()})),
+            Deed::Refund => with("refund", json!({"milestone": 1, "amount": PART.to_string()})),
+            Deed::Create | Deed::CreateThenFund | Deed::Pay | Deed::Submit => {
+                let milestone = self.terms.milestones.first().expect("a milestone");
+                let terms = json!({
+                    "buyer": self.buyer.pubkey().to_string(),
+                    "seller": self.seller.pubkey().to_string(),
+                    "arbiter": self.arbiter.pubkey().to_string(),
+                    "milestones": [{"amount": milestone.amount.to_string(), "deliver_by": milestone.deliver_by}],
+                });
+                json!({"type": "create", "fund": true, "terms": terms})
+            }
+            Deed::Fund => of_escrow("fund"),
+            Deed::Deliver => with("deliver", json!({"milestone": 1})),
+            Deed::Withdraw => with("withdraw", json!({"recipient": "seller"})),
+            Deed::Close => of_escrow("close"),
+            Deed::Cancel => with("cancel", json!({"by": by})),
+            Deed::Dispute => with("dispute", json!({"milestone": 1})),
+            Deed::Rule => with("rule", json!({"milestone": 1, "seller_bps": 6_000})),
+            Deed::Accept => with("accept", json!({"by": by})),
+            Deed::Claim => {
+                let secret: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
+                with("claim", json!({"milestone": 1, "secret": secret}))
+            }
+            Deed::Expire => with("expire", json!({"milestone": 1})),
+        };
+        json!({"actions": [action], "fee_payer": by})
     }
 
     /// What is typed, behind `escrow`.

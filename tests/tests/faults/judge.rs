@@ -76,7 +76,7 @@ pub struct Judge {
     /// The last round's verdicts.
     last: Vec<Told>,
     voids: u64,
-    is_well: bool,
+    pub is_well: bool,
     strict: bool,
     /// The only node has said that it is of another cluster, where nothing is known of what was begun here.
     elsewhere: bool,

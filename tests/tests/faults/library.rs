@@ -28,15 +28,7 @@ use crate::{
 pub const BOUND: Duration = Duration::from_secs(120);
 
 /// Waiting times for blocks of 10 ms.
-pub const PACE: Pace = Pace {
-    poll: 2 * BLOCK,
-    answer: 60 * BLOCK,
-    resend: 10 * BLOCK,
-    patience: 60 * BLOCK,
-    limit: 700 * BLOCK,
-    recent: 600_000,
-    claim: 150 * BLOCK,
-};
+pub const PACE: Pace = Pace::of_blocks(BLOCK);
 
 /// A run.
 pub struct Run {
@@ -48,13 +40,21 @@ pub struct Run {
     pub kill: Option<Kill>,
     /// Kills it from outside.
     pub killed: CancellationToken,
+    /// How long whoever asks a gateway waits for a verdict.
+    pub patience: Duration,
 }
 
 /// What a run told, and every text that it showed.
 pub type Heard = (Told, String);
 
 impl Run {
+    /// Through the library.
     pub async fn of(self, scene: Arc<Scene>) -> Heard {
+        self.dying(async move |run: &Self| run.act(&scene).await).await
+    }
+
+    /// Does it in a thread and a runtime of its own, which die with all that they have begun when the schedule says so.
+    pub async fn dying(self, act: impl AsyncFnOnce(&Self) -> Heard + Send + 'static) -> Heard {
         let (tell, heard) = oneshot::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -67,7 +67,7 @@ impl Run {
                 tokio::select! {
                     biased;
                     () = killed.cancelled() => (Told::Killed, String::new()),
-                    acted = tokio::time::timeout(after, self.act(&scene)) => match acted {
+                    acted = tokio::time::timeout(after, act(&self)) => match acted {
                         Ok(told) => told,
                         Err(_) if after < BOUND => (Told::Killed, String::new()),
                         Err(_) => (Told::Hung, String::new()),
@@ -181,8 +181,8 @@ struct Death;
 /// Whether a text, or a file of the journal, has something that nobody may see.
 pub fn leaks(text: &str, folder: &Path) -> bool {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-    text.contains(SECRET) || texts.any(|text| text.contains(SECRET))
+    let mut contents = files.filter_map(|file| std::fs::read(file.path()).ok());
+    text.contains(SECRET) || contents.any(|content| String::from_utf8_lossy(&content).contains(SECRET))
 }
 
 /// What all secrets begin with.

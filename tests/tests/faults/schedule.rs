@@ -13,6 +13,8 @@ use crate::{deed::Deed, world::BLOCK};
 pub enum Door {
     Library,
     Command,
+    /// A wallet that signs, and a gateway over HTTP that builds and submits.
+    Gateway,
 }
 
 /// What the worst of the nodes is.
@@ -92,7 +94,7 @@ impl Schedule {
     pub fn random(door: Door, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let is_command = door == Door::Command;
-        let deed = Deed::random(&mut random, is_command);
+        let deed = Deed::random(&mut random, door == Door::Library);
         let count = if is_command { 1 } else { [1, 1, 1, 2, 2, 3, 3][random.random_range(0..7)] };
         let worst = random.random_range(0..20);
         let bad = random.random_range(0..count);

@@ -82,6 +82,12 @@ impl Budget {
         }
     }
 
+    /// What was spent or set aside on the day of `now`, in unix seconds.
+    pub fn today(mut self, now: i64) -> Cost {
+        self.begin(now);
+        self.spent
+    }
+
     /// What was spent or set aside today.
     pub const fn spent(&self) -> Cost {
         self.spent

@@ -212,6 +212,11 @@ impl<Src: Source, Per: Permits, Snd: Sender> Keeper<Src, Per, Snd> {
         Self { source, permits, sender, settings, notes, least_slot: 0, counters, resumed: false }
     }
 
+    /// How it works.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
     /// What it did since it began.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -284,27 +289,22 @@ impl<Src: Source, Per: Permits, Snd: Sender> Keeper<Src, Per, Snd> {
                 }
             }
         }
-        let sender = &self.sender;
-        let sent = stream::iter(allowed)
-            .map(|(batch, cost, rents)| async move { (sender.send(&batch).await, batch, cost, rents) });
+        let (sender, permits) = (&self.sender, &self.permits);
+        // Each settles by itself: whoever waited here for one would keep the others from going on, and they may hold what it
+        // waits for.
+        let sent = stream::iter(allowed).map(|(batch, cost, rents)| async move {
+            let outcome = sender.send(&batch).await;
+            let settled = match spent(&outcome, &batch, rents) {
+                Some(spent) => permits.settle(cost, spent, now).await,
+                None => Ok(()),
+            };
+            (batch, outcome, settled)
+        });
         let mut sent = sent.buffer_unordered(self.settings.in_flight.max(1));
         let mut outcomes = Vec::new();
         let mut trouble = None;
-        while let Some((outcome, batch, cost, rents)) = sent.next().await {
-            let spent = match &outcome {
-                Outcome::Landed { fee, .. } => {
-                    Some(Cost { lamports: fee.saturating_add(rents), token_accounts: batch.token_accounts })
-                }
-                Outcome::Failed { fee, .. } => Some(Cost { lamports: *fee, token_accounts: 0 }),
-                Outcome::Never { .. } => Some(Cost::default()),
-                // It may still be spent.
-                Outcome::Unknown => None,
-            };
-            if let Some(spent) = spent
-                && let Err(failed) = self.permits.settle(cost, spent, now).await
-            {
-                trouble = Some(failed);
-            }
+        while let Some((batch, outcome, settled)) = sent.next().await {
+            trouble = settled.err().or(trouble);
             outcomes.push((batch, outcome));
         }
         drop(sent);
@@ -439,6 +439,18 @@ impl<Src: Source, Per: Permits, Snd: Sender> Keeper<Src, Per, Snd> {
             };
             *counter = counter.saturating_add(1);
         }
+    }
+}
+
+/// What was spent, where `rents` were set aside for token accounts; none where it may still be.
+fn spent(outcome: &Outcome, batch: &Batch, rents: u64) -> Option<Cost> {
+    match outcome {
+        Outcome::Landed { fee, .. } => {
+            Some(Cost { lamports: fee.saturating_add(rents), token_accounts: batch.token_accounts })
+        }
+        Outcome::Failed { fee, .. } => Some(Cost { lamports: *fee, token_accounts: 0 }),
+        Outcome::Never { .. } => Some(Cost::default()),
+        Outcome::Unknown => None,
     }
 }
 

@@ -1,11 +1,17 @@
 //! Which cluster and which program this is.
 
 use axum::{Json, extract::State};
+use escrow_client::program::ElfHash;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::VERSION;
-use crate::{api::Api, chain::Finality, index::Status, problem::Result};
+use crate::{
+    api::Api,
+    chain::{self, Finality},
+    index::Status,
+    problem::Result,
+};
 
 /// Which cluster and which program this is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,6 +23,8 @@ pub struct Cluster {
     pub genesis: String,
     /// The escrow program's address.
     pub program: String,
+    /// The program as it is deployed, read a minute ago or later; none where it is not deployed.
+    pub deployed: Option<Deployed>,
     /// The newest confirmed slot.
     pub slot: String,
     /// The newest finalized slot.
@@ -47,13 +55,43 @@ pub struct IndexState {
     pub unreadable_transactions: u32,
 }
 
+/// The program as it is deployed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeployedProgram)]
+pub struct Deployed {
+    /// The sha256 of its bytes, in hexadecimal: of the released file if that is what is deployed, else of the deployed bytes
+    /// without the zeros at their end.
+    pub sha256: String,
+    /// The sha256 of the file that belongs to this version of the gateway (`programs/escrow/elf/escrow.so.sha256`).
+    pub released_sha256: String,
+    /// Whether the deployed bytes are that file.
+    pub is_released: bool,
+    /// The slot in which it was last deployed, upgraded or extended.
+    pub slot: String,
+    /// Who may replace it; none: nobody ever can.
+    pub upgrade_authority: Option<String>,
+}
+
+impl Deployed {
+    fn new(program: chain::Deployed) -> Self {
+        Self {
+            sha256: program.sha256.to_string(),
+            released_sha256: ElfHash::released().map(|released| released.to_string()).unwrap_or_default(),
+            is_released: program.is_released,
+            slot: program.slot.to_string(),
+            upgrade_authority: program.upgrade_authority.map(|authority| authority.to_string()),
+        }
+    }
+}
+
 /// Which cluster and which program this is.
 #[utoipa::path(get, path = "/cluster", tag = "escrows", operation_id = "showCluster", security(()),
     responses((status = 200, description = "The cluster", body = Cluster)))]
 pub async fn show(State(api): State<Api>) -> Result<Json<Cluster>> {
     let chain = &api.chain;
-    let (genesis, confirmed, finalized) = tokio::join!(
+    let (genesis, deployed, confirmed, finalized) = tokio::join!(
         chain.genesis(),
+        chain.deployed(),
         chain.snapshot(&[], Finality::Confirmed),
         chain.snapshot(&[], Finality::Finalized)
     );
@@ -63,6 +101,7 @@ pub async fn show(State(api): State<Api>) -> Result<Json<Cluster>> {
         version: VERSION,
         genesis: genesis?.to_string(),
         program: escrow_client::escrow::ID.to_string(),
+        deployed: deployed?.map(Deployed::new),
         slot: confirmed.slot.to_string(),
         finalized_slot: finalized?.slot.to_string(),
         now: confirmed.now,

@@ -6,6 +6,7 @@ pub mod deliveries;
 pub mod escrow_list;
 pub mod escrows;
 pub mod events;
+pub mod keeper;
 pub mod orders;
 pub mod rotation;
 pub mod sources;

@@ -22,7 +22,7 @@ use crate::{
         body::{JsonBody, Path},
         idempotency::{self, Answer},
     },
-    build::{self, Built, MOST_ACTIONS, Order, Told},
+    build::{self, Built, MOST_ACTIONS, MultisigOrder, Order, Told},
     problem::{Code, Problem, Result},
     store::Row,
     submit::{self, Status},
@@ -44,6 +44,27 @@ pub struct TransactionRequest {
     /// What is offered for a compute unit, in millionths of a lamport; nothing if it is left out.
     #[serde(default)]
     pub compute_unit_price: Option<Units>,
+    /// Propose it in this multisig, whose vault is the party, instead of doing it.
+    #[serde(default)]
+    pub multisig: Option<MultisigWanted>,
+}
+
+/// A multisig of Squads (version 4). What is built proposes the actions there; its members approve and execute them in Squads' own
+/// application. What the vault need not sign, as a creation whose rent the fee payer pays, is done at once.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Multisig)]
+pub struct MultisigWanted {
+    /// The multisig's address; not its vault's, which stands in the terms.
+    pub address: Address,
+    /// The member who proposes it, and signs. The fee payer pays the rents, and signs too.
+    pub member: Address,
+    /// The number of the vault; the first, 0, if it is left out.
+    #[serde(default)]
+    pub vault: u8,
+    /// Whether the member approves it at once; so it is if it is left out.
+    #[serde(default)]
+    pub approve: Option<bool>,
 }
 
 /// How long a transaction may be executed.
@@ -156,7 +177,7 @@ pub async fn prepare(
 
 /// What a request orders.
 fn order(request: TransactionRequest) -> Result<Order> {
-    let TransactionRequest { actions, fee_payer, lifetime, compute_unit_price } = request;
+    let TransactionRequest { actions, fee_payer, lifetime, compute_unit_price, multisig } = request;
     if actions.is_empty() || actions.len() > MOST_ACTIONS {
         return Err(Problem::invalid("/actions", format!("are at least 1 and at most {MOST_ACTIONS}")));
     }
@@ -174,7 +195,13 @@ fn order(request: TransactionRequest) -> Result<Order> {
         }
     };
     let compute_unit_price = compute_unit_price.map_or(0, |price| price.0);
-    Ok(Order { actions, fee_payer: fee_payer.0, nonce, compute_unit_price })
+    let multisig = multisig.map(|MultisigWanted { address, member, vault, approve }| MultisigOrder {
+        address: address.0,
+        member: member.0,
+        vault,
+        approve: approve.unwrap_or(true),
+    });
+    Ok(Order { actions, fee_payer: fee_payer.0, nonce, compute_unit_price, multisig })
 }
 
 /// Builds what is ordered, and the row that keeps it.

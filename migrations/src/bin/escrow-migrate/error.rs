@@ -1,5 +1,6 @@
 //! Why a command failed, and what to do next.
 
+use escrow_client::program::ProgramError;
 use escrow_frame::{Diagnostic, Kind, Retry};
 use thiserror::Error;
 
@@ -50,7 +51,9 @@ fn migration_kind(error: &escrow_migrations::Error) -> Kind {
     use escrow_migrations::Error;
     match error {
         Error::NotDeployed { .. } | Error::NoBuffer { .. } => Kind::NotFound,
-        Error::NotAProgram { .. } | Error::WrongHash { .. } | Error::OtherBytes { .. } => Kind::Mismatch,
+        Error::Program(ProgramError::NotAProgram { .. }) | Error::WrongHash { .. } | Error::OtherBytes { .. } => {
+            Kind::Mismatch
+        }
         Error::Congested { .. } => Kind::Expired,
         Error::NoNewSlot { .. } | Error::NotSeen { .. } => Kind::Network,
         // The same command goes on where this one ended, and finds what was executed.
