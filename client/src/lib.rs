@@ -51,12 +51,13 @@ pub mod words;
 pub mod work;
 
 pub use {
-    chain::{Cluster, Cost, Situation, program, read, stablecoin},
+    chain::{Cluster, Cost, Situation, read, stablecoin},
     deal::{
         account,
         account::EscrowAccount,
         action::{Action, Effects, EscrowInstruction, Preview},
-        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, receipt, recipe,
+        address, alike, amount, code, due, ending, event, evidence, explain, history, instruction, program, receipt,
+        recipe,
         recipe::Recipe,
         record, share,
         share::Share,

@@ -1,9 +1,13 @@
-//! Which cluster a node belongs to: by its genesis, which no node's name or URL can pretend.
+//! Which cluster a node belongs to: by its genesis, which no node's name or URL can pretend; and which program is there.
 
+use solana_loader_v3_interface::get_program_data_address;
 use solana_pubkey::Pubkey;
 
 use super::read::EscrowClient;
-use crate::Result;
+use crate::{
+    Result,
+    program::{Place, Program},
+};
 
 /// A cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +63,20 @@ impl EscrowClient {
     /// Where the node does not answer.
     pub async fn cluster(&self) -> Result<Cluster> {
         Ok(Cluster::of_genesis(self.genesis().await?.0))
+    }
+
+    /// The escrow program as it is deployed; none where it is not.
+    ///
+    /// # Errors
+    ///
+    /// Where no node answers, or what is at its address is no program that can be read.
+    pub async fn deployed(&self) -> Result<Option<Program>> {
+        let found = self.accounts(&[escrow::ID, get_program_data_address(&escrow::ID)]).await?;
+        let [program, programdata] = [0, 1].map(|index| found.get(index).and_then(Option::as_ref));
+        match Place::read(escrow::ID, program, programdata)? {
+            Place::Deployed(program) => Ok(Some(*program)),
+            Place::Vacant { .. } => Ok(None),
+        }
     }
 }
 

@@ -4,7 +4,6 @@ mod cluster;
 mod cost;
 pub(crate) mod decode;
 mod history;
-pub mod program;
 pub mod read;
 pub mod recipient;
 mod record;

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod explain;
 pub mod history;
 pub mod instruction;
+pub mod program;
 pub mod receipt;
 pub mod recipe;
 pub mod record;

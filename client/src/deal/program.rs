@@ -9,8 +9,6 @@ use solana_pubkey::Pubkey;
 use solana_sdk_ids::{bpf_loader, bpf_loader_deprecated, bpf_loader_upgradeable, system_program};
 use thiserror::Error;
 
-use super::read::EscrowClient;
-
 /// The sha256 of the program that belongs to this version of the client, as `sha256sum` writes it.
 const RELEASED: &str = include_str!("../../../programs/escrow/elf/escrow.so.sha256");
 
@@ -219,22 +217,6 @@ fn len_of(region: &[u8], wanted: &ElfHash) -> Option<usize> {
         hasher.update([0]);
     }
     None
-}
-
-impl EscrowClient {
-    /// The escrow program as it is deployed; none where it is not.
-    ///
-    /// # Errors
-    ///
-    /// Where no node answers, or what is at its address is no program that can be read.
-    pub async fn deployed(&self) -> crate::Result<Option<Program>> {
-        let found = self.accounts(&[escrow::ID, get_program_data_address(&escrow::ID)]).await?;
-        let [program, programdata] = [0, 1].map(|index| found.get(index).and_then(Option::as_ref));
-        match Place::read(escrow::ID, program, programdata)? {
-            Place::Deployed(program) => Ok(Some(*program)),
-            Place::Vacant { .. } => Ok(None),
-        }
-    }
 }
 
 #[cfg(test)]
