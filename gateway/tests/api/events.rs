@@ -83,6 +83,8 @@ fn pages_leave_nothing_out_and_repeat_nothing() {
             for (query, pointer) in [
                 ("after=x", "after"),
                 ("after=-1", "after"),
+                ("after=+1", "after"),
+                ("after=000000000000000000000", "after"),
                 ("after=127", "after"),
                 ("types=fund,steal", "types"),
                 ("types=", "types"),

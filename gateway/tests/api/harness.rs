@@ -76,7 +76,7 @@ pub fn config(nodes: &str) -> Config {
         metrics_listen: None,
         nodes: vec![nodes.to_owned()],
         // Without the index: lists show what was just confirmed. Its own tests have it.
-        roles: vec![Role::Api, Role::Submit],
+        roles: vec![Role::Api, Role::Submit, Role::Deliver],
         database_connections: 8,
         limits: Limits { anonymous_per_minute: 1_000_000, owner_per_minute: 1_000_000, ..Limits::default() },
         ..Config::default()

@@ -76,7 +76,7 @@ async fn an_escrow_is_created_with_a_signature_from_elsewhere() {
     }
     let created = run(format!("{create} {given}")).succeeds().json();
     let escrow = created["address"].as_str().unwrap();
-    assert_eq!(stage.asks("seller", &format!("show {escrow}"))["state"], "active");
+    assert_eq!(stage.asks("seller", &format!("show {escrow}"))["status"], "funded");
     run(format!("{create} {given}")).fails(1, &[escrow]);
 }
 

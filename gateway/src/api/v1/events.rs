@@ -104,10 +104,16 @@ pub struct Streamed {
     escrow: Option<Address>,
 }
 
+/// As the document says.
+const MOST_DIGITS: usize = 20;
+
 /// A number of the log.
 fn number(text: &str, name: &str) -> Result<i64> {
-    let parsed = text.parse().ok().filter(|number| *number >= 0);
-    parsed.ok_or_else(|| Problem::invalid(name, format!("{text:?} is no event's number: take one from an answer")))
+    let is_plain = text.len() <= MOST_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|_| is_plain)
+        .ok_or_else(|| Problem::invalid(name, format!("{text:?} is no event's number: take one from an answer")))
 }
 
 /// Kinds with a comma around each; empty: all.

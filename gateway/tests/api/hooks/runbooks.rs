@@ -58,7 +58,7 @@ fn parked_endpoints() {
 
 /// Waits until a receiver has taken so many events.
 async fn wait(receiver: &Receiver, count: usize) {
-    for _ in 0..3_000 {
+    for _ in 0..1_500 {
         if receiver.taken().len() >= count {
             return;
         }
