@@ -14,7 +14,7 @@ use escrow_gateway::{
         v1::access::{KeyRequest, new_key},
     },
     chain::Chain,
-    config::{Config, Limits},
+    config::{Config, Limits, Role},
     now_ms,
     serve::Gateway,
     store::Store,
@@ -74,6 +74,8 @@ impl Session {
             listen: "127.0.0.1:0".parse().expect("an address"),
             metrics_listen: None,
             nodes: run.urls.clone(),
+            // What is judged is what was submitted.
+            roles: vec![Role::Api, Role::Submit],
             limits: Limits { anonymous_per_minute: 1_000_000, owner_per_minute: 1_000_000, ..Limits::default() },
             ..Config::default()
         };
