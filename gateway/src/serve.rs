@@ -10,7 +10,6 @@ use axum::{Router, routing::get};
 use axum_server::Handle;
 use escrow_client::transaction::returned::Allowance;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use rand::RngCore;
 use thiserror::Error;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +22,7 @@ use crate::{
     index::{self, Index, Nodes, Patience, Tail},
     keep,
     orders::Sources,
-    store::{OpenError, Store},
+    store::{Lease, OpenError, Store},
     submit::{self, Journal, Submit},
 };
 
@@ -267,9 +266,7 @@ async fn sweep(
     metrics: Option<PrometheusHandle>,
     end: CancellationToken,
 ) {
-    let mut name = [0; 8];
-    rand::rng().fill_bytes(&mut name);
-    let name = format!("{}-{}", std::process::id(), hex::encode(name));
+    let name = Lease::owner_here();
     let lease = i64::try_from(SWEEP_EVERY.as_millis()).unwrap_or(i64::MAX).saturating_mul(2);
     loop {
         tokio::select! {

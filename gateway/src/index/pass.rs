@@ -10,7 +10,6 @@ use escrow_client::{
     history::Entry,
     work::watch::{Answer, Ask, Discovery, Heard, Question, Rules, Settings, Subject, Trouble},
 };
-use rand::RngCore;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use thiserror::Error;
@@ -108,9 +107,7 @@ struct Advance {
 impl<N: Node> Index<N> {
     /// In this database, by what this node says.
     pub fn new(store: Store, node: N, patience: Patience, clock: Clock) -> Self {
-        let mut name = [0; 8];
-        rand::rng().fill_bytes(&mut name);
-        let name = format!("{}-{}", std::process::id(), hex::encode(name));
+        let name = Lease::owner_here();
         Self { store, node, clock, patience, name, lease: None, memories: BTreeMap::new() }
     }
 

@@ -1,6 +1,7 @@
 //! Who does what only one need do. A lease ends by itself, and each owner has a higher fence: what an earlier one still
 //! writes can be refused by it. Two that work at once must do no harm: a lease spares work.
 
+use rand::RngCore;
 use sqlx::Row as _;
 
 use super::{Change, Store};
@@ -16,6 +17,15 @@ pub struct Lease {
     pub fence: i64,
     /// Until when.
     pub until: i64,
+}
+
+impl Lease {
+    /// A name for one who works in this process, which nobody else has.
+    pub fn owner_here() -> String {
+        let mut random = [0; 8];
+        rand::rng().fill_bytes(&mut random);
+        format!("{}-{}", std::process::id(), hex::encode(random))
+    }
 }
 
 /// Of one whose name and owner, end and the present time are given.
